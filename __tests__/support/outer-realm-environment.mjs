@@ -1,0 +1,16 @@
+// Jest's Node environment, but with the outer realm's typed arrays: onnxruntime-node refuses arrays made
+// inside jest's VM context ("A float32 tensor's data must be type of function Float32Array()").
+import { TestEnvironment } from 'jest-environment-node';
+
+const SHARED = [
+  'ArrayBuffer', 'SharedArrayBuffer', 'DataView',
+  'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array',
+  'Int8Array', 'Int16Array', 'Int32Array', 'Uint8Array', 'Uint16Array', 'Uint32Array',
+];
+
+export default class OuterRealmEnvironment extends TestEnvironment {
+  constructor(config, context) {
+    super(config, context);
+    for (const name of SHARED) this.global[name] = globalThis[name];
+  }
+}

@@ -1,0 +1,11 @@
+/** @type {import('jest').Config} */
+export default {
+  testEnvironment: '<rootDir>/__tests__/support/outer-realm-environment.mjs',
+  testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
+  // dist/package.json would otherwise be a second package of the same name.
+  modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/build'],
+  extensionsToTreatAsEsm: ['.ts'],
+  resolver: 'ts-jest-resolver',
+  transform: { '^.+\\.ts$': ['ts-jest', { useESM: true }] },
+  testTimeout: 60_000,
+};

@@ -1,0 +1,55 @@
+// What the user asked for, complete: every key has a value, because the schema holds the defaults.
+
+import type { Policy, ServingDtype, Verdict } from '../report/types.js';
+
+export interface StaticThresholds {
+  /** A layer is extreme when its largest |K or Q norm weight| is above this. */
+  extreme_weight: number;
+  ratio_warn: number;
+  ratio_fail: number;
+  extreme_share_warn: number;
+  extreme_share_fail: number;
+  max_weight_warn: number;
+  max_weight_fail: number;
+  score_incompatible: number;
+  score_warning: number;
+  /** COMPATIBLE also needs k_weight_ratio below this ... */
+  compatible_ratio: number;
+  /** ... and max_k_weight below this. */
+  compatible_max_weight: number;
+}
+
+export interface NumericThresholds {
+  /** accuracy_ratio, max_ratio and kl_ratio: pass up to here ... */
+  pass_ratio: number;
+  /** ... warn up to here, fail above. */
+  warn_ratio: number;
+  /** A scale error fails beyond this many standard errors (and the two other bounds of the design). */
+  scale_standard_errors: number;
+  /** A top-1 change is decisive when the oracle's margin is over this many times the logit noise. */
+  decisive_margin: number;
+}
+
+/** A prompt: text for the model's tokenizer, or token ids as they are. */
+export type Prompt = { text: string } | { input_ids: number[] };
+
+export interface Config {
+  /** Folders, as the user wrote them, resolved against the file that names them. */
+  models: string[];
+  /** Folder below which `kernel.json` files are; null: the kernels that ONNX Runtime ships. */
+  kernels: string | null;
+  policy: Policy;
+  fail_on: Verdict[];
+  dtype: 'auto' | ServingDtype;
+  execution_provider: 'cpu' | 'webgpu' | 'cuda' | 'auto';
+  require_gpu: boolean;
+  /** null: the built-in set. */
+  prompts: Prompt[] | null;
+  /** Prompts are cut to this many tokens. */
+  max_prompt_tokens: number;
+  /** Layers whose sites are compared teacher-forced. */
+  layers: 'all' | number[];
+  output: string;
+  static: StaticThresholds;
+  numeric: NumericThresholds;
+}

@@ -1,0 +1,48 @@
+// The two kinds of error a user can act on. Anything else that is thrown is a defect of this program (exit code 3).
+
+/** Wrong usage or configuration: the run does not start. Exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Why a model has the verdict it has; the `code` of a report's reason. Plain words, snake_case, stable. */
+export type ReasonCode =
+  | 'model_not_found'
+  | 'config_invalid'
+  | 'unknown_model_type'
+  | 'unsupported_config'
+  | 'weights_invalid'
+  | 'weights_mismatch'
+  | 'tensor_missing'
+  | 'non_finite_weights'
+  | 'tokenizer_invalid'
+  | 'prompt_too_long'
+  | 'input_ids_out_of_range'
+  | 'static_incompatible'
+  | 'static_warning'
+  | 'static_compatible'
+  | 'static_inconclusive'
+  | 'kernel_fail'
+  | 'kernel_warn'
+  | 'kernel_pass'
+  | 'kernel_inconclusive'
+  | 'model_fail'
+  | 'model_warn'
+  | 'model_pass'
+  | 'model_inconclusive'
+  | 'sensitive_checkpoint'
+  | 'no_kernels'
+  | 'no_gpu'
+  | 'no_runtime'
+  | 'internal_error';
+
+/** Something wrong with one model. The model becomes INCONCLUSIVE with this reason; the other models go on. */
+export class ModelError extends Error {
+  override readonly name = 'ModelError';
+  constructor(
+    readonly code: ReasonCode,
+    message: string,
+  ) {
+    super(message);
+  }
+}

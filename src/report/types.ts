@@ -1,0 +1,155 @@
+// The report as data: what report.json holds, word for word. schemas/report.schema.json says the same to the outside.
+// A value that was not measured is null, never 0.
+
+import type { ReasonCode } from '../errors.js';
+
+export const VERDICTS = ['INCOMPATIBLE', 'IMPLEMENTATION_ISSUE', 'INCONCLUSIVE', 'WARNING', 'COMPATIBLE'] as const;
+export type Verdict = (typeof VERDICTS)[number];
+export type Policy = 'evidence' | 'strict' | 'static';
+export type ServingDtype = 'bfloat16' | 'float16' | 'float32';
+/** Outcome of a numeric level. */
+export type Level = 'pass' | 'warn' | 'fail' | 'inconclusive';
+
+export interface Reason {
+  code: ReasonCode;
+  message: string;
+}
+
+export interface Finding {
+  /** e.g. `massive_norm_weight`, `float16_overflow`, `bias_norm`, `qk_joint_gain`, `non_finite`. */
+  code: string;
+  layer: number | null;
+  tensor: string | null;
+  value: number | null;
+  message: string;
+}
+
+export interface StaticLayer {
+  layer: number;
+  max_k: number | null;
+  median_k: number | null;
+  k_ratio: number | null;
+  max_q: number | null;
+  median_q: number | null;
+  q_ratio: number | null;
+  extreme: boolean;
+}
+
+export interface StaticResult {
+  status: 'COMPATIBLE' | 'WARNING' | 'INCOMPATIBLE';
+  score: number;
+  scores: { ratio: number; extreme_layers: number; max_weight: number };
+  max_k_weight: number | null;
+  k_weight_ratio: number | null;
+  max_q_weight: number | null;
+  extreme_layers: number;
+  layers_total: number;
+  estimated_amplification: number;
+  bytes_read: number;
+  bytes_total: number;
+  findings: Finding[];
+  layers: StaticLayer[];
+}
+
+export interface KernelResult {
+  kernel: string;
+  op: string;
+  backend: string;
+  /** What ran it, e.g. `CPU (onnxruntime 1.30.0)`. */
+  device: string | null;
+  status: Level;
+  /** Why it is not `pass`; null for a pass. */
+  detail: string | null;
+  /** Sites compared: one op of one layer each. */
+  sites: number;
+  /** fused − eager, over all outputs of all sites. */
+  max_abs_diff: number | null;
+  mean_abs_diff: number | null;
+  /** Share (0..1) of output elements bitwise equal to eager's. */
+  bitwise_equal: number | null;
+  max_ulp: number | null;
+  /** Share of elements at 0, 1, 2, 3-4, 5-8, more ULP from eager. */
+  ulp_histogram: Record<'0' | '1' | '2' | '3-4' | '5-8' | '>8', number> | null;
+  /** Worst site: RMS(fused − oracle) over the noise floor. */
+  accuracy_ratio: number | null;
+  /** Worst site: max|fused − oracle| over the same floor taken of maxima. */
+  max_ratio: number | null;
+  /** Worst site by standard errors: mean of (fused − oracle)/oracle. */
+  scale_error: number | null;
+  scale_error_standard_error: number | null;
+  /** Output elements that are NaN or infinite where the oracle is finite. */
+  non_finite: number;
+  nearest_recipe: string | null;
+  nearest_recipe_equal: number | null;
+  worst_layer: number | null;
+  worst_site: string | null;
+  probes: { name: string; status: Level; detail: string }[] | null;
+}
+
+export interface ModelLayer {
+  layer: number;
+  /** Teacher-forced: largest relative RMS error (fused − oracle over oracle) of this layer's sites. */
+  injected: number | null;
+  /** Free-running: relative RMS error of the layer's output against the oracle's. */
+  inherited: number | null;
+  /** The same for the worst valid recipe. */
+  floor: number | null;
+}
+
+export interface ModelLevel {
+  status: Level;
+  detail: string | null;
+  /** KL(oracle ‖ fused), nats, mean over positions. */
+  kl_fused: number | null;
+  /** Largest KL(oracle ‖ recipe) over the valid recipes. */
+  kl_floor: number | null;
+  kl_ratio: number | null;
+  /** KL of each valid recipe. */
+  kl_recipes: Record<string, number>;
+  top1_agreement: number | null;
+  decisive_flips: number | null;
+  positions: number;
+  perplexity: { oracle: number | null; eager: number | null; fused: number | null };
+  /** RMS error of the final hidden state over RMS error injected at the first site. */
+  amplification: number | null;
+  layers: ModelLayer[];
+}
+
+export interface NumericResult {
+  status: Level;
+  /** Valid rounding recipes the noise floor was measured with. */
+  recipes: string[];
+  /** Tokens of each prompt that were run. */
+  prompt_tokens: number[];
+  kernels: KernelResult[];
+  /** null: no kernel ran, so there was no fused model. */
+  model: ModelLevel | null;
+  generation: null;
+  performance: null;
+  canaries: null;
+}
+
+export interface ModelReport {
+  id: string;
+  revision: string | null;
+  architecture: string | null;
+  dtype: ServingDtype | null;
+  verdict: Verdict;
+  reasons: Reason[];
+  static: StaticResult | null;
+  numeric: NumericResult | null;
+  diagnosis: Reason[] | { code: string; message: string }[];
+  recommendations: string[];
+}
+
+export interface Report {
+  schema_version: 1;
+  tool: { name: 'fused-compat'; version: string; onnxruntime: string | null };
+  host: { platform: string; arch: string; node: string; cpu: string | null; gpu: string | null };
+  policy: Policy;
+  fail_on: Verdict[];
+  gate: 'pass' | 'fail';
+  models: ModelReport[];
+  /** The only part that differs between two runs on the same input. */
+  timing: { started_at: string; duration_ms: number; models: { id: string; duration_ms: number }[] };
+}
