@@ -1,4 +1,4 @@
-// What the user asked for, complete: every key has a value, because the schema holds the defaults.
+// What the user asked for, complete: every key has a value, because the schema (schemas/config.schema.json) holds the defaults.
 
 import type { Policy, ServingDtype, Verdict } from '../report/types.js';
 
@@ -33,22 +33,33 @@ export interface NumericThresholds {
 /** A prompt: text for the model's tokenizer, or token ids as they are. */
 export type Prompt = { text: string } | { input_ids: number[] };
 
+export interface ModelRef {
+  /** As the user wrote it; the `id` of its report. */
+  id: string;
+  /** Absolute: resolved against the file that names it, or the working directory. */
+  path: string;
+}
+
 export interface Config {
-  /** Folders, as the user wrote them, resolved against the file that names them. */
-  models: string[];
-  /** Folder below which `kernel.json` files are; null: the kernels that ONNX Runtime ships. */
+  /** At least one, each path once, in the user's order. */
+  models: ModelRef[];
+  /** Absolute folder below which `kernel.json` files are; null: the kernels that ONNX Runtime ships. */
   kernels: string | null;
   policy: Policy;
+  /** Empty: the gate only reports (`fail-on: never`). */
   fail_on: Verdict[];
   dtype: 'auto' | ServingDtype;
   execution_provider: 'cpu' | 'webgpu' | 'cuda' | 'auto';
   require_gpu: boolean;
+  /** Never use the network. */
+  offline: boolean;
   /** null: the built-in set. */
   prompts: Prompt[] | null;
   /** Prompts are cut to this many tokens. */
   max_prompt_tokens: number;
-  /** Layers whose sites are compared teacher-forced. */
+  /** Layers whose sites are compared teacher-forced; a list is sorted and has no duplicates. */
   layers: 'all' | number[];
+  /** Absolute folder for report.json and report.md. */
   output: string;
   static: StaticThresholds;
   numeric: NumericThresholds;

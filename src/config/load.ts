@@ -1,0 +1,193 @@
+// From a configuration file plus Action inputs or command-line options (these win) to one complete Config.
+
+import { dirname, resolve } from 'node:path';
+import { UsageError } from '../errors.js';
+import { readConfigFile, readPromptsFile } from './file.js';
+import type { ConfigFile } from './file.js';
+import { applySchema, isMapping, normaliseKeys, show, typeOfKey } from './validate.js';
+import type { NamePlace, RawConfig } from './validate.js';
+import type { Config, ModelRef, Prompt } from './types.js';
+
+export interface LoadOptions {
+  /** Configuration file; undefined or '': fused-compat.yml (or .yaml) in `cwd`, if there is one. */
+  file?: string | undefined;
+  /**
+   * Options or inputs by their kebab-case name. Text is read as the key's type, lists may be separated by commas or newlines;
+   * undefined, '' and [] mean "not given", because an Action cannot tell an empty input from none.
+   */
+  overrides?: Record<string, unknown>;
+  cwd: string;
+  /** How messages name an override; default `--key`. */
+  nameOverride?: (key: string) => string;
+}
+
+/** Overrides of these keys are lists; a command line or an Action input gives them as text. */
+const LIST_KEYS = new Set(['models', 'fail-on']);
+
+/** Pairs that contradict each other when the first is above the second. */
+const ORDERED: [group: 'static' | 'numeric', low: string, high: string][] = [
+  ['static', 'ratio-warn', 'ratio-fail'],
+  ['static', 'extreme-share-warn', 'extreme-share-fail'],
+  ['static', 'max-weight-warn', 'max-weight-fail'],
+  ['static', 'score-incompatible', 'score-warning'],
+  ['numeric', 'pass-ratio', 'warn-ratio'],
+];
+
+/**
+ * The complete configuration of a run.
+ * @throws UsageError with one line per problem, each naming the file or option, the key, the value and what is allowed
+ */
+export async function loadConfig({ file, overrides = {}, cwd, nameOverride = (key) => `--${key}` }: LoadOptions): Promise<Config> {
+  const source = await readConfigFile(file === '' ? undefined : file, cwd);
+  const problems: string[] = [];
+  const inFile: NamePlace = (path) => [source?.name, dotted(path)].filter((part) => part !== undefined && part !== '').join(': ');
+  const fromFile = fileKeys(source, inFile, problems);
+  const given = normaliseKeys(coerceOverrides(overrides), ([key]) => nameOverride(key ?? ''), problems);
+  const place: NamePlace = (path) => {
+    const [key, ...rest] = path;
+    if (key === undefined || !(key in given)) return inFile(path);
+    return nameOverride(key) + dotted(LIST_KEYS.has(key) ? [] : rest, true);
+  };
+
+  const raw = withListForms({ ...fromFile, ...given });
+  const folderOf = (key: string): string => (key in given || !(key in raw) || source === null ? cwd : dirname(source.path));
+  const folders = { models: folderOf('models'), kernels: folderOf('kernels'), output: folderOf('output'), prompts: folderOf('prompts') };
+  if (typeof raw['prompts'] === 'string' && raw['prompts'] !== '') raw['prompts'] = await promptsFromFile(raw['prompts'], folders.prompts, problems);
+
+  problems.push(...applySchema(raw, place));
+  if (raw['models'] === undefined) problems.push(noModels(source));
+  if (problems.length > 0) throw new UsageError(problems.join('\n'));
+  const layers = parseLayers(raw['layers'], place(['layers']), problems);
+  problems.push(...contradictions(raw, place));
+  if (problems.length > 0) throw new UsageError(problems.join('\n'));
+  return toConfig(raw, layers, folders);
+}
+
+function fileKeys(source: ConfigFile | null, place: NamePlace, problems: string[]): RawConfig {
+  if (source === null) return {};
+  if (isMapping(source.content)) return normaliseKeys(source.content, place, problems);
+  throw new UsageError(`${source.name}: must be a mapping of keys to values, but is ${show(source.content)}`);
+}
+
+function noModels(source: ConfigFile | null): string {
+  const where = source === null ? 'there is no fused-compat.yml here' : `${source.name} has no models`;
+  return `models: no model to check: ${where}, and none was given; name at least one model folder`;
+}
+
+/** An override that was not given is dropped; text becomes what the key's type asks for, where it can. */
+function coerceOverrides(overrides: Record<string, unknown>): RawConfig {
+  const result: RawConfig = {};
+  for (const [key, value] of Object.entries(overrides)) {
+    if (value === undefined || value === '' || (Array.isArray(value) && value.length === 0)) continue;
+    result[key] = typeof value === 'string' ? coerceText(key.replaceAll('_', '-'), value.trim()) : value;
+  }
+  return result;
+}
+
+function coerceText(key: string, text: string): unknown {
+  const type = typeOfKey(key);
+  if (type === 'boolean' && /^(true|True|TRUE)$/.test(text)) return true;
+  if (type === 'boolean' && /^(false|False|FALSE)$/.test(text)) return false;
+  if (type === 'integer' && /^-?\d{1,15}$/.test(text)) return Number(text);
+  return key === 'models' ? splitList(text) : text;
+}
+
+/** The list a user meant by one word or a comma list, so that the schema judges each entry by itself. */
+function withListForms(raw: RawConfig): RawConfig {
+  if (typeof raw['models'] === 'string' && raw['models'] !== '') raw['models'] = [raw['models']];
+  const failOn = raw['fail-on'];
+  if (typeof failOn === 'string' && failOn.trim().toLowerCase() === 'never') raw['fail-on'] = 'never';
+  else if (typeof failOn === 'string' && failOn.trim() !== '') raw['fail-on'] = splitList(failOn).map(verdictName);
+  else if (Array.isArray(failOn)) raw['fail-on'] = failOn.map((name: unknown) => (typeof name === 'string' ? verdictName(name) : name));
+  return raw;
+}
+
+function verdictName(written: string): string {
+  return written.trim().toUpperCase().replaceAll(/[- ]/g, '_');
+}
+
+function splitList(text: string): string[] {
+  return text
+    .split(/[,\n]/)
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+}
+
+async function promptsFromFile(name: string, folder: string, problems: string[]): Promise<unknown> {
+  try {
+    const prompts = await readPromptsFile(resolve(folder, name), name);
+    return prompts.map((prompt, index) => (isMapping(prompt) ? normaliseKeys(prompt, (path) => `${name}[${index}]: ${dotted(path)}`, problems) : prompt));
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    problems.push(error.message);
+    return null;
+  }
+}
+
+/** `all`, or the sorted layer numbers that `0,5,10-12` or its list form names. */
+function parseLayers(value: unknown, name: string, problems: string[]): 'all' | number[] {
+  const parts = Array.isArray(value) ? value.map(String) : String(value).split(',');
+  if (parts.length === 1 && parts[0]?.trim() === 'all') return 'all';
+  const layers = new Set<number>();
+  for (const part of parts) {
+    const [first, last] = part.split('-').map(Number);
+    if (first === undefined) continue;
+    if (last !== undefined && last < first) problems.push(`${name}: ${show(part.trim())} runs backwards; allowed: the lower layer first`);
+    for (let layer = first; layer <= (last ?? first); layer++) layers.add(layer);
+  }
+  return [...layers].sort((a, b) => a - b);
+}
+
+function contradictions(raw: RawConfig, place: NamePlace): string[] {
+  const problems: string[] = [];
+  for (const [group, low, high] of ORDERED) {
+    const values = raw[group] as Record<string, number>;
+    const [lower, upper] = [values[low], values[high]];
+    if (lower === undefined || upper === undefined || lower <= upper) continue;
+    problems.push(`${place([group, low])}: ${lower} is above ${group}.${high} (${upper}); allowed: at most ${upper}`);
+  }
+  if (raw['require-gpu'] === true && raw['execution-provider'] === 'cpu') {
+    problems.push(`${place(['require-gpu'])}: true contradicts execution-provider cpu; allowed: webgpu, cuda or auto with it`);
+  }
+  return problems;
+}
+
+function toConfig(raw: RawConfig, layers: 'all' | number[], folders: Record<'models' | 'kernels' | 'output', string>): Config {
+  // The schema has vouched for every type; only the spelling of keys and the resolved values differ from it.
+  const checked = snakeKeys(raw) as unknown as Omit<Config, 'models' | 'prompts' | 'fail_on'> & {
+    models: string[];
+    prompts: (string | Prompt)[] | null;
+    fail_on: Config['fail_on'] | 'never';
+  };
+  return {
+    ...checked,
+    models: modelRefs(checked.models, folders.models),
+    kernels: checked.kernels === null ? null : resolve(folders.kernels, checked.kernels),
+    output: resolve(folders.output, checked.output),
+    fail_on: checked.fail_on === 'never' ? [] : [...new Set(checked.fail_on)],
+    prompts: checked.prompts?.map((prompt) => (typeof prompt === 'string' ? { text: prompt } : prompt)) ?? null,
+    layers,
+  };
+}
+
+/** A folder named twice is checked once. */
+function modelRefs(ids: string[], folder: string): ModelRef[] {
+  const byPath = new Map<string, ModelRef>();
+  for (const id of ids) {
+    const path = resolve(folder, id);
+    if (!byPath.has(path)) byPath.set(path, { id, path });
+  }
+  return [...byPath.values()];
+}
+
+function snakeKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snakeKeys);
+  if (!isMapping(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key.replaceAll('-', '_'), snakeKeys(entry)]));
+}
+
+/** `numeric.pass-ratio`, `prompts[2].text`. */
+function dotted(path: readonly string[], inside = false): string {
+  const text = path.map((part) => (/^\d+$/.test(part) ? `[${part}]` : `.${part}`)).join('');
+  return inside ? text : text.replace(/^\./, '');
+}
