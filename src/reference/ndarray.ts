@@ -1,0 +1,29 @@
+// A dense row-major array, as ops take and give it.
+
+export interface NdArray {
+  /** float32 values (already rounded to the serving dtype where the recipe rounds), or float64 ones of the oracle. */
+  readonly data: Float32Array | Float64Array;
+  readonly shape: readonly number[];
+}
+
+/** Rows `[start, end)` of the first axis, without copying. */
+export function rows(array: NdArray, start: number, end: number): NdArray {
+  const [count = 1, ...rest] = array.shape;
+  const stride = count === 0 ? 0 : array.data.length / count;
+  return { data: array.data.subarray(start * stride, end * stride), shape: [end - start, ...rest] };
+}
+
+/** Joins arrays along the first axis. */
+export function joinRows(parts: readonly NdArray[]): NdArray {
+  const [first] = parts;
+  if (first === undefined) throw new Error('joinRows of nothing');
+  if (parts.length === 1) return first;
+  const length = parts.reduce((sum, part) => sum + part.data.length, 0);
+  const data = first.data instanceof Float64Array ? new Float64Array(length) : new Float32Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    data.set(part.data, offset);
+    offset += part.data.length;
+  }
+  return { data, shape: [parts.reduce((sum, part) => sum + (part.shape[0] ?? 0), 0), ...first.shape.slice(1)] };
+}

@@ -1,0 +1,44 @@
+// Where values are rounded: the oracle, PyTorch eager, and other legitimate ways to compute the same model.
+
+import type { ServingDtype } from '../report/types.js';
+
+export interface Recipe {
+  readonly name: string;
+  readonly compute: 'float64' | 'float32';
+  /** What values are rounded to at rounding points. */
+  readonly round: ServingDtype | 'none';
+  /** Norms: as the family's eager code does, or with the multiplication by the weight on the other side of the rounding. */
+  readonly norm_weight: 'eager' | 'swapped';
+  /** Softmax probabilities (and the scores before them): rounded to the serving dtype as eager does, or kept in float32 as flash attention does. */
+  readonly probabilities: 'serving' | 'float32';
+  /** Rounding inside one contract (between the products of RoPE, between activation and gate, ...): as eager, or only at its outputs. */
+  readonly inside: 'eager' | 'float32';
+  /** Sums over the inner dimension: in one go, or as two halves added (split-K, split-KV). */
+  readonly sums: 'whole' | 'halves';
+}
+
+const EAGER = { compute: 'float32', norm_weight: 'eager', probabilities: 'serving', inside: 'eager', sums: 'whole' } as const;
+
+/** float64 throughout, never rounded: the yardstick for accuracy. */
+export const ORACLE: Recipe = { ...EAGER, name: 'oracle', compute: 'float64', round: 'none' };
+
+/** What PyTorch eager computes in the serving dtype: the yardstick for fidelity. */
+export function eager(dtype: ServingDtype): Recipe {
+  return { ...EAGER, name: 'eager', round: dtype };
+}
+
+/**
+ * Valid recipes, eager first: the noise floor is measured with them. None is better than another; PyTorch's own eager and SDPA attention
+ * differ as much (docs/reference.md).
+ */
+export function validRecipes(dtype: ServingDtype): Recipe[] {
+  const base = eager(dtype);
+  return [
+    base,
+    { ...base, name: 'norm_weight_swapped', norm_weight: 'swapped' },
+    { ...base, name: 'float32_probabilities', probabilities: 'float32' },
+    { ...base, name: 'float32_inside', inside: 'float32' },
+    { ...base, name: 'split_sums', sums: 'halves' },
+    { ...base, name: 'all_variants', norm_weight: 'swapped', probabilities: 'float32', inside: 'float32', sums: 'halves' },
+  ];
+}

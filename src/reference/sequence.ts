@@ -1,0 +1,64 @@
+// The tokens of a run: prompts laid one after the other, and what depends on positions only.
+
+import type { Program } from '../architectures/program.js';
+import { ModelError } from '../errors.js';
+import type { NdArray } from './ndarray.js';
+
+export interface Sequence {
+  /** Token ids of all prompts, one after the other. */
+  readonly ids: readonly number[];
+  /** Where each prompt stands in `ids`: attention never crosses these borders. */
+  readonly segments: readonly { readonly start: number; readonly end: number }[];
+}
+
+/**
+ * Joins prompts into one sequence.
+ * @throws ModelError `input_ids_out_of_range`, `prompt_too_long`
+ */
+export function joinPrompts(program: Program, prompts: readonly (readonly number[])[]): Sequence {
+  const ids: number[] = [];
+  const segments = prompts.map((prompt, index) => {
+    checkPrompt(program, prompt, prompts.length > 1 ? `prompt ${index + 1}` : 'the prompt');
+    const start = ids.length;
+    ids.push(...prompt);
+    return { start, end: ids.length };
+  });
+  return { ids, segments };
+}
+
+/** @throws ModelError `input_ids_out_of_range`, `prompt_too_long` */
+export function checkPrompt(program: Program, prompt: readonly number[], name: string): void {
+  if (prompt.length === 0) throw new ModelError('tokenizer_invalid', `${name} has no tokens`);
+  if (prompt.length > program.max_position_embeddings) {
+    throw new ModelError(
+      'prompt_too_long',
+      `${name} has ${prompt.length} tokens, more than max_position_embeddings ${program.max_position_embeddings}; shorten it`,
+    );
+  }
+  const wrong = prompt.find((id) => !Number.isInteger(id) || id < 0 || id >= program.vocab_size);
+  if (wrong !== undefined) {
+    throw new ModelError('input_ids_out_of_range', `${name} has the token id ${wrong}; vocab_size is ${program.vocab_size}, so ids go from 0 to ${program.vocab_size - 1}`);
+  }
+}
+
+/** `cos:NAME` and `sin:NAME` [T, rotary_dim / 2] in float32, as transformers computes them; positions start at 0 in each prompt. */
+export function rotaryValues(program: Program, sequence: Sequence): Map<string, NdArray> {
+  const values = new Map<string, NdArray>();
+  for (const [name, table] of Object.entries(program.rope_tables)) {
+    const half = table.inv_freq.length;
+    const cos = new Float32Array(sequence.ids.length * half);
+    const sin = new Float32Array(sequence.ids.length * half);
+    for (const { start, end } of sequence.segments) {
+      for (let t = start; t < end; t++) {
+        for (let i = 0; i < half; i++) {
+          const angle = Math.fround((t - start) * (table.inv_freq[i] as number));
+          cos[t * half + i] = Math.cos(angle) * table.attention_factor;
+          sin[t * half + i] = Math.sin(angle) * table.attention_factor;
+        }
+      }
+    }
+    values.set(`cos:${name}`, { data: cos, shape: [sequence.ids.length, half] });
+    values.set(`sin:${name}`, { data: sin, shape: [sequence.ids.length, half] });
+  }
+  return values;
+}

@@ -1,0 +1,139 @@
+// Weights as the serving dtype holds them, read ahead in blocks so that memory holds a few blocks and never a model.
+
+import type { WeightRef } from '../architectures/program.js';
+import { ModelError } from '../errors.js';
+import type { ServingDtype } from '../report/types.js';
+import type { Checkpoint, TensorInfo } from '../weights/checkpoint.js';
+import { bfloat16ToFloat32, countNonFinite, float16ToFloat32, roundToBfloat16, roundToFloat16, toFloat32 } from '../weights/values.js';
+import type { LinearWeight } from './op-runner.js';
+
+/** A block of a matrix. 16 MiB: large enough for full GEMM speed, and in float64 still only 64 MiB. */
+const BLOCK_BYTES = 16 * 2 ** 20;
+/** Bytes that are read before they are needed. */
+const READ_AHEAD_BYTES = 48 * 2 ** 20;
+
+export interface Block {
+  readonly ref: WeightRef;
+  /** Rows `[start, end)` of the tensor's first axis. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Splits a tensor into blocks of rows. */
+export function blocksOf(checkpoint: Checkpoint, ref: WeightRef): Block[] {
+  const rows = ref.shape[0] ?? 1;
+  const rowBytes = info(checkpoint, ref).byteLength / rows;
+  const step = Math.max(1, Math.floor(BLOCK_BYTES / rowBytes));
+  const blocks: Block[] = [];
+  for (let start = 0; start < rows; start += step) blocks.push({ ref, start, end: Math.min(rows, start + step) });
+  return blocks;
+}
+
+/**
+ * Reads blocks in the given order, ahead of their use. Every block is checked for NaN and infinity on the way.
+ * @returns a function that gives the next block; call it once per block
+ * @throws ModelError `non_finite_weights` naming the tensor and the counts in the whole tensor
+ */
+export function readAhead(checkpoint: Checkpoint, blocks: readonly Block[]): () => Promise<{ block: Block; bytes: Uint8Array }> {
+  const started: { block: Block; bytes: Promise<Uint8Array>; size: number }[] = [];
+  let next = 0;
+  let ahead = 0;
+  const start = () => {
+    while (next < blocks.length && (started.length === 0 || ahead < READ_AHEAD_BYTES)) {
+      const block = blocks[next++] as Block;
+      const { byteLength } = info(checkpoint, block.ref);
+      const rowBytes = byteLength / (block.ref.shape[0] ?? 1);
+      const bytes = checkpoint.read(block.ref.tensor, block.start * rowBytes, block.end * rowBytes);
+      // A failed read is reported where the block is used; until then it must not count as unhandled.
+      bytes.catch(() => undefined);
+      started.push({ block, bytes, size: (block.end - block.start) * rowBytes });
+      ahead += (block.end - block.start) * rowBytes;
+    }
+  };
+  return async () => {
+    start();
+    const first = started.shift();
+    if (first === undefined) throw new Error('read past the last block');
+    const bytes = await first.bytes;
+    ahead -= first.size;
+    start();
+    await refuseNonFinite(checkpoint, first.block.ref, bytes);
+    return { block: first.block, bytes };
+  };
+}
+
+async function refuseNonFinite(checkpoint: Checkpoint, ref: WeightRef, bytes: Uint8Array): Promise<void> {
+  const { dtype, byteLength, file } = info(checkpoint, ref);
+  const here = countNonFinite(bytes, dtype);
+  if (here.nan + here.inf === 0) return;
+  let { nan, inf } = { nan: 0, inf: 0 };
+  for (let at = 0; at < byteLength; at += BLOCK_BYTES) {
+    const part = countNonFinite(await checkpoint.read(ref.tensor, at, Math.min(byteLength, at + BLOCK_BYTES)), dtype);
+    nan += part.nan;
+    inf += part.inf;
+  }
+  throw new ModelError('non_finite_weights', `${file}: ${ref.tensor} holds ${nan} NaN and ${inf} infinite values; the checkpoint is damaged or diverged in training`);
+}
+
+/** A block of a matrix as it is fed to `linear`: raw bits where the serving dtype can hold the file's values, else rounded float32 values. */
+export function servedBlock(checkpoint: Checkpoint, block: Block, bytes: Uint8Array, dtype: ServingDtype): LinearWeight {
+  const shape = [block.end - block.start, block.ref.shape[1] ?? 1] as const;
+  const tensor = info(checkpoint, block.ref);
+  const exact = dtype === 'float32' || (tensor.dtype === 'BF16' && dtype === 'bfloat16') || (tensor.dtype === 'F16' && dtype === 'float16');
+  if (exact && (tensor.dtype === 'BF16' || tensor.dtype === 'F16')) {
+    const data = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
+    return { form: tensor.dtype === 'BF16' ? 'bfloat16_bits' : 'float16_bits', data, shape };
+  }
+  return { form: 'float32', data: servedValues(tensor, bytes, dtype), shape };
+}
+
+/**
+ * Bytes of a tensor as float32 values of the serving dtype.
+ * @throws ModelError `non_finite_weights` when finite weights overflow the serving dtype
+ */
+export function servedValues(tensor: TensorInfo, bytes: Uint8Array, dtype: ServingDtype): Float32Array {
+  const values = toFloat32(bytes, tensor.dtype);
+  const served = roundToServing(values, dtype);
+  let overflows = 0;
+  if (dtype === 'float16' || tensor.dtype === 'F64') for (const value of served) if (value === Infinity || value === -Infinity) overflows++;
+  if (overflows > 0) {
+    throw new ModelError('non_finite_weights', `${tensor.file}: ${overflows} values of ${tensor.name} are too large for ${dtype}; serve the model in bfloat16 or float32`);
+  }
+  return served;
+}
+
+/** Rounds float32 values to the serving dtype (to nearest even) and gives them back as float32. */
+export function roundToServing(values: Float32Array, dtype: ServingDtype): Float32Array {
+  if (dtype === 'bfloat16') return bfloat16ToFloat32(roundToBfloat16(values));
+  if (dtype === 'float16') return float16ToFloat32(roundToFloat16(values));
+  return values;
+}
+
+/** A whole tensor, small or needed by a kernel at once. */
+export async function wholeWeight(checkpoint: Checkpoint, ref: WeightRef, dtype: ServingDtype): Promise<{ data: Float32Array; shape: readonly number[] }> {
+  const bytes = await checkpoint.read(ref.tensor);
+  await refuseNonFinite(checkpoint, ref, bytes);
+  return { data: servedValues(info(checkpoint, ref), bytes, dtype), shape: ref.shape };
+}
+
+/** Rows of the embedding table, one per token id: [T, H]. Only the rows that are used are read. */
+export async function embeddingRows(checkpoint: Checkpoint, ref: WeightRef, ids: readonly number[], dtype: ServingDtype): Promise<Float32Array> {
+  const tensor = info(checkpoint, ref);
+  const width = ref.shape[1] ?? 1;
+  const rowBytes = tensor.byteLength / (ref.shape[0] ?? 1);
+  const rows = new Map<number, Promise<Uint8Array>>();
+  for (const id of ids) if (!rows.has(id)) rows.set(id, checkpoint.read(ref.tensor, id * rowBytes, (id + 1) * rowBytes));
+  const out = new Float32Array(ids.length * width);
+  for (const [t, id] of ids.entries()) {
+    const bytes = await (rows.get(id) as Promise<Uint8Array>);
+    await refuseNonFinite(checkpoint, ref, bytes);
+    out.set(servedValues(tensor, bytes, dtype), t * width);
+  }
+  return out;
+}
+
+function info(checkpoint: Checkpoint, ref: WeightRef): TensorInfo {
+  const tensor = checkpoint.tensors.get(ref.tensor);
+  if (tensor === undefined) throw new ModelError('tensor_missing', `${ref.tensor} is not in the checkpoint`);
+  return tensor;
+}

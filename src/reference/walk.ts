@@ -1,0 +1,213 @@
+// The trusted forward pass: walks a program op by op with several lanes side by side (oracle, recipes, models with kernels standing in),
+// so each weight is read once for all of them. What is measured along the way is the caller's.
+
+import type { Op, Program } from '../architectures/program.js';
+import type { ServingDtype } from '../report/types.js';
+import type { Checkpoint } from '../weights/checkpoint.js';
+import { joinRows, rows, type NdArray } from './ndarray.js';
+import type { LinearWeight, OpRunner } from './op-runner.js';
+import type { Recipe } from './recipes.js';
+import { rotaryValues, type Sequence } from './sequence.js';
+import { blocksOf, embeddingRows, readAhead, roundToServing, servedBlock, wholeWeight, type Block } from './served-weights.js';
+
+/** Something that stands in for the ops from where it is registered up to `end`. */
+export interface StandIn {
+  readonly end: number;
+  /** Takes its inputs from the lane's values and leaves its outputs there. */
+  run(lane: Lane): Promise<void>;
+}
+
+export interface Lane {
+  readonly recipe: Recipe;
+  /** Values by name; freed after their last use. */
+  readonly values: Map<string, NdArray>;
+  /** Op index → what stands in there. Empty for pure recipes. */
+  readonly standIns: ReadonlyMap<number, StandIn>;
+}
+
+export interface WalkOptions {
+  readonly program: Program;
+  readonly checkpoint: Checkpoint;
+  readonly dtype: ServingDtype;
+  readonly sequence: Sequence;
+  readonly lanes: readonly Lane[];
+  readonly runner: OpRunner;
+  /** Last op index until which the inputs of op `index` must be kept; `index` itself when nothing looks back. */
+  keepUntil(index: number): number;
+  /** Called when all lanes have done an op; values made by it are in the lanes. */
+  afterOp(index: number, op: Op): Promise<void>;
+  /** Blocks of columns `[start, start + width)` of the logits, one [T, width] per lane. When absent, `logits` is assembled like any value. */
+  logits?(start: number, blocks: readonly NdArray[]): void;
+  /** Also read tensors whose rows are only partly used, so that no NaN goes unseen. */
+  readonly scanAll: boolean;
+}
+
+/** Runs the whole program. Afterwards the lanes hold what `keepUntil` kept. */
+export async function walk(options: WalkOptions): Promise<void> {
+  const { program, checkpoint, sequence, lanes } = options;
+  const rotary = rotaryValues(program, sequence);
+  for (const lane of lanes) for (const [name, value] of rotary) lane.values.set(name, value);
+  const next = readAhead(checkpoint, [...scannedBlocks(options), ...program.ops.flatMap((op) => linearBlocks(checkpoint, op))]);
+  for (let i = scannedBlocks(options).length; i > 0; i--) await next();
+  const lastUse = lastUses(options);
+  for (const [index, op] of program.ops.entries()) {
+    if (op.op === 'embed') await embed(options, op);
+    else if (op.op === 'linear' || op.op === 'qkv') await linears(options, index, op, next);
+    else await smallOp(options, index, op);
+    for (const lane of lanes) await runEndingStandIn(lane, index);
+    await options.afterOp(index, op);
+    for (const name of lastUse.get(index) ?? []) for (const lane of lanes) lane.values.delete(name);
+  }
+}
+
+function scannedBlocks({ program, checkpoint, scanAll }: WalkOptions): Block[] {
+  if (!scanAll) return [];
+  const streamed = new Set(program.ops.filter((op) => op.op === 'linear').map((op) => op.weights['weight']?.tensor));
+  const embedding = program.ops.find((op) => op.op === 'embed')?.weights['weight'];
+  return embedding === undefined || streamed.has(embedding.tensor) ? [] : blocksOf(checkpoint, embedding);
+}
+
+function linearBlocks(checkpoint: Checkpoint, op: Op): Block[] {
+  if (op.op !== 'linear' && op.op !== 'qkv') return [];
+  return matrices(op).flatMap(({ ref }) => blocksOf(checkpoint, ref));
+}
+
+interface Matrix {
+  readonly ref: Op['weights'][string];
+  readonly bias: Op['weights'][string] | undefined;
+  readonly output: string;
+  readonly shape: (tokens: number) => number[];
+}
+
+function matrices(op: Op): Matrix[] {
+  if (op.op === 'linear') {
+    const ref = op.weights['weight'] as Matrix['ref'];
+    return [{ ref, bias: op.weights['bias'], output: op.outputs['y'] as string, shape: (tokens) => [tokens, ref.shape[0] as number] }];
+  }
+  const { num_heads, num_kv_heads, head_dim } = op.attributes as Record<string, number>;
+  return (['q', 'k', 'v'] as const).map((name) => ({
+    ref: op.weights[`${name}_weight`] as Matrix['ref'],
+    bias: op.weights[`${name}_bias`],
+    output: op.outputs[name] as string,
+    shape: (tokens) => [tokens, (name === 'q' ? num_heads : num_kv_heads) as number, head_dim as number],
+  }));
+}
+
+async function embed({ program, checkpoint, dtype, sequence, lanes }: WalkOptions, op: Op): Promise<void> {
+  const values = await embeddingRows(checkpoint, op.weights['weight'] as Matrix['ref'], sequence.ids, dtype);
+  // transformers holds Gemma's factor in the weights' dtype, so every implementation multiplies by the rounded one, the oracle too.
+  const factor = roundToServing(Float32Array.of(Number(op.attributes['scale'])), dtype)[0] as number;
+  const shape = [sequence.ids.length, program.hidden_size];
+  for (const lane of lanes) {
+    const scaled = lane.recipe.compute === 'float64' ? Float64Array.from(values, (v) => v * factor) : roundToServing(values.map((v) => v * factor), dtype);
+    lane.values.set(op.outputs['y'] as string, { data: scaled, shape });
+  }
+}
+
+/** Lanes that compute op `index` by their recipe, because nothing stands in there. */
+function computing(lanes: readonly Lane[], index: number): Lane[] {
+  return lanes.filter((lane) => !lane.standIns.has(index));
+}
+
+async function runEndingStandIn(lane: Lane, index: number): Promise<void> {
+  const standIn = lane.standIns.get(index);
+  if (standIn?.end === index) await standIn.run(lane);
+}
+
+async function linears(options: WalkOptions, index: number, op: Op, next: ReturnType<typeof readAhead>): Promise<void> {
+  const { checkpoint, dtype, runner, program } = options;
+  const lanes = computing(options.lanes, index);
+  for (const matrix of matrices(op)) {
+    const bias = matrix.bias === undefined ? null : (await wholeWeight(checkpoint, matrix.bias, dtype)).data;
+    const streaming = matrix.output === program.logits ? options.logits : undefined;
+    const sinks = lanes.map((lane) => collect(lane, op, matrix));
+    for (let left = blocksOf(checkpoint, matrix.ref).length; left > 0; left--) {
+      const { block, bytes } = await next();
+      if (lanes.length === 0) continue;
+      const weight = servedBlock(checkpoint, block, bytes, dtype);
+      const shared: LinearWeight = lanes.length > 1 ? await runner.widen(weight) : weight;
+      const blocks: NdArray[] = [];
+      for (const [i, lane] of lanes.entries()) {
+        const x = lane.values.get(op.inputs['x'] as string) as NdArray;
+        const y = await runner.linear(lane.recipe, x, shared, bias?.subarray(block.start, block.end) ?? null);
+        if (streaming === undefined) sinks[i]?.add(block, y);
+        else blocks.push(y);
+      }
+      streaming?.(block.start, blocks);
+    }
+    if (streaming === undefined) for (const sink of sinks) sink.finish();
+  }
+}
+
+/** Puts blocks of columns together to a whole matrix, without a copy when there is one block only. */
+function collect(lane: Lane, op: Op, matrix: Matrix) {
+  const tokens = lane.values.get(op.inputs['x'] as string)?.shape[0] ?? 0;
+  const width = matrix.ref.shape[0] as number;
+  let whole: NdArray['data'] | null = null;
+  return {
+    add(block: Block, y: NdArray) {
+      const columns = block.end - block.start;
+      if (columns === width) {
+        whole = y.data;
+        return;
+      }
+      whole ??= lane.recipe.compute === 'float64' ? new Float64Array(tokens * width) : new Float32Array(tokens * width);
+      for (let t = 0; t < tokens; t++) whole.set(y.data.subarray(t * columns, (t + 1) * columns), t * width + block.start);
+    },
+    finish() {
+      if (whole !== null) lane.values.set(matrix.output, { data: whole, shape: matrix.shape(tokens) });
+    },
+  };
+}
+
+async function smallOp({ checkpoint, dtype, lanes, runner, sequence }: WalkOptions, index: number, op: Op): Promise<void> {
+  const weights: Record<string, NdArray> = {};
+  for (const [name, ref] of Object.entries(op.weights)) weights[name] = await wholeWeight(checkpoint, ref, dtype);
+  for (const lane of computing(lanes, index)) {
+    const inputs: Record<string, NdArray> = { ...weights };
+    for (const [name, value] of Object.entries(op.inputs)) inputs[name] = lane.values.get(value) as NdArray;
+    const outputs = await runOp(runner, op, lane.recipe, inputs, sequence);
+    for (const [name, value] of Object.entries(op.outputs)) lane.values.set(value, outputs[name] as NdArray);
+  }
+}
+
+/** Runs one op by a recipe; attention prompt by prompt, all else on all tokens at once. */
+export async function runOp(
+  runner: OpRunner,
+  op: Op,
+  recipe: Recipe,
+  inputs: Readonly<Record<string, NdArray>>,
+  sequence: Sequence,
+): Promise<Record<string, NdArray>> {
+  if (op.op !== 'attention') return runner.run(op, recipe, inputs);
+  return perSegment(sequence, inputs, (part) => runner.run(op, recipe, part));
+}
+
+/** Calls `run` with the rows of each prompt and joins what it gives. */
+export async function perSegment(
+  sequence: Sequence,
+  inputs: Readonly<Record<string, NdArray>>,
+  run: (part: Record<string, NdArray>) => Promise<Record<string, NdArray>>,
+): Promise<Record<string, NdArray>> {
+  const parts: Record<string, NdArray>[] = [];
+  for (const { start, end } of sequence.segments) {
+    parts.push(await run(Object.fromEntries(Object.entries(inputs).map(([name, array]) => [name, rows(array, start, end)]))));
+  }
+  const names = Object.keys(parts[0] ?? {});
+  return Object.fromEntries(names.map((name) => [name, joinRows(parts.map((part) => part[name] as NdArray))]));
+}
+
+/** Op index → names of values that nothing needs after it. Rotary tables stay to the end. */
+function lastUses({ program, keepUntil }: WalkOptions): Map<number, string[]> {
+  const last = new Map<string, number>();
+  for (const [index, op] of program.ops.entries()) {
+    for (const name of Object.values(op.outputs)) last.set(name, Math.max(keepUntil(index), last.get(name) ?? 0));
+    for (const name of Object.values(op.inputs)) last.set(name, Math.max(keepUntil(index), last.get(name) ?? 0));
+  }
+  const at = new Map<number, string[]>();
+  for (const [name, index] of last) {
+    if (name.startsWith('cos:') || name.startsWith('sin:')) continue;
+    at.set(index, [...(at.get(index) ?? []), name]);
+  }
+  return at;
+}
