@@ -1,0 +1,52 @@
+import { describe, expect, it } from '@jest/globals';
+import { readConfigInputs, readPosting } from '../../src/github/inputs.js';
+
+function inputs(values: Record<string, string>): (name: string) => string {
+  return (name) => values[name] ?? '';
+}
+
+describe('posting inputs', () => {
+  it('have defaults when empty', () => {
+    expect(readPosting(inputs({}))).toEqual({ comment: 'always', commentKey: 'default', statusContext: 'fused-compat' });
+  });
+
+  it('are taken as given', () => {
+    const given = inputs({ comment: 'on-failure', 'comment-key': 'gpu.h100_a-b', 'status-context': 'compat / H100' });
+    expect(readPosting(given)).toEqual({ comment: 'on-failure', commentKey: 'gpu.h100_a-b', statusContext: 'compat / H100' });
+  });
+
+  it('turn the status off with none', () => {
+    expect(readPosting(inputs({ 'status-context': 'none' })).statusContext).toBeNull();
+  });
+
+  it.each([
+    ['comment', 'sometimes', 'input comment must be one of always, on-failure, never; got "sometimes"'],
+    ['comment-key', 'a --><b>', 'input comment-key must be'],
+    ['comment-key', 'a--b', 'got "a--b"'],
+    ['comment-key', 'x'.repeat(65), 'got "xxx'],
+    ['status-context', 'a\nb', 'got "a\\nb"'],
+    ['status-context', 'x'.repeat(101), 'input status-context must be'],
+  ])('refuse %s: %j by name and value', (name, value, message) => {
+    expect(() => readPosting(inputs({ [name]: value }))).toThrow(expect.objectContaining({ name: 'UsageError', message: expect.stringContaining(message) }));
+  });
+});
+
+describe('config inputs', () => {
+  it('are absent when empty', () => {
+    expect(readConfigInputs(inputs({}))).toEqual({ file: undefined, overrides: {} });
+  });
+
+  it('keep the name of their key', () => {
+    const given = inputs({ models: 'a\nb', config: 'ci/fused-compat.yml', 'fail-on': 'never', 'require-gpu': 'true', comment: 'never' });
+    expect(readConfigInputs(given)).toEqual({
+      file: 'ci/fused-compat.yml',
+      overrides: { models: 'a\nb', 'fail-on': 'never', 'require-gpu': 'true' },
+    });
+  });
+
+  it('tell prompts from the file that holds them', () => {
+    expect(readConfigInputs(inputs({ prompts: 'ci/prompts.txt' })).overrides).toEqual({ prompts: 'ci/prompts.txt' });
+    expect(readConfigInputs(inputs({ prompts: 'Hello, world\r\n\n  Bonjour  ' })).overrides).toEqual({ prompts: ['Hello, world', 'Bonjour'] });
+    expect(readConfigInputs(inputs({ prompts: 'Hello' })).overrides).toEqual({ prompts: ['Hello'] });
+  });
+});

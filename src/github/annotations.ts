@@ -1,0 +1,44 @@
+// One annotation per model that needs a look: error where its verdict fails the gate, warning where it does not.
+
+import type { ModelReport, Report } from '../report/types.js';
+import { plainLine } from './log.js';
+
+/** The runner shows ten of a kind per step and drops the rest without a word (actions/runner, _maxCountPerIssueType). */
+export const MAX_ANNOTATIONS = 10;
+/** Characters; the runner cuts there (_maxIssueMessageLength). */
+const MAX_MESSAGE = 4096;
+
+/** The part of `@actions/core` that annotates; it escapes what a workflow command needs escaped. */
+export interface Annotator {
+  error(message: string, properties: { title: string }): void;
+  warning(message: string, properties: { title: string }): void;
+}
+
+/** Lines of foreign text, each made plain, cut to what the runner keeps. */
+function message(lines: string[]): string {
+  const text = lines.map(plainLine).join('\n');
+  return text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE - 1)}…`;
+}
+
+function annotateKind(models: ModelReport[], room: number, emit: (text: string, properties: { title: string }) => void): void {
+  if (models.length === 0 || room <= 0) return;
+  const single = models.length > room ? models.slice(0, room - 1) : models;
+  for (const model of single) {
+    emit(message([model.id, ...model.reasons.map((reason) => reason.message)]), { title: `fused-compat: ${model.verdict}` });
+  }
+  const rest = models.slice(single.length);
+  if (rest.length === 0) return;
+  const names = rest.map(({ id, verdict }) => `${id}: ${verdict}`);
+  emit(message([`${rest.length} more models`, ...names]), { title: `fused-compat: ${rest.length} more` });
+}
+
+/**
+ * Annotates the report's models.
+ * @param room how many of each kind may still be given in this step
+ */
+export function annotate(report: Report, annotator: Annotator, room: { errors: number; warnings: number }): void {
+  const failing = report.models.filter(({ verdict }) => report.fail_on.includes(verdict));
+  const noted = report.models.filter(({ verdict }) => verdict !== 'COMPATIBLE' && !report.fail_on.includes(verdict));
+  annotateKind(failing, room.errors, (text, properties) => annotator.error(text, properties));
+  annotateKind(noted, room.warnings, (text, properties) => annotator.warning(text, properties));
+}

@@ -1,0 +1,69 @@
+// The inputs of the Action as it finds them. Defaults live in the config schema, not here and not in action.yml: a JavaScript
+// action cannot tell an unset input from an empty one (https://github.com/actions/runner/issues/924), so empty means unset.
+
+import { UsageError } from '../errors.js';
+
+/** always: on every run. on-failure: only when the gate fails, or to bring an earlier comment up to date. */
+const COMMENT_MODES = ['always', 'on-failure', 'never'] as const;
+export type CommentMode = (typeof COMMENT_MODES)[number];
+
+/** Like `core.getInput`: trimmed, empty when unset. */
+export type GetInput = (name: string) => string;
+
+export interface Posting {
+  comment: CommentMode;
+  /** Tells apart the comments of several workflows on one pull request. */
+  commentKey: string;
+  /** null: no commit status. */
+  statusContext: string | null;
+}
+
+function quote(value: string): string {
+  return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
+}
+
+/**
+ * How results are posted.
+ * @throws UsageError that names the input and its value
+ */
+export function readPosting(getInput: GetInput): Posting {
+  const comment = getInput('comment') || 'always';
+  const mode = COMMENT_MODES.find((known) => known === comment);
+  if (mode === undefined) throw new UsageError(`input comment must be one of ${COMMENT_MODES.join(', ')}; got ${quote(comment)}`);
+  const commentKey = getInput('comment-key') || 'default';
+  if (!/^[A-Za-z0-9._-]{1,64}$/.test(commentKey) || commentKey.includes('--')) {
+    throw new UsageError(
+      `input comment-key must be 1 to 64 letters, digits, dots, underscores or single hyphens; got ${quote(commentKey)}`,
+    );
+  }
+  const context = getInput('status-context') || 'fused-compat';
+  if (context.length > 100 || /\p{Cc}/u.test(context)) {
+    throw new UsageError(`input status-context must be one line of at most 100 characters, or none; got ${quote(context)}`);
+  }
+  return { comment: mode, commentKey, statusContext: context === 'none' ? null : context };
+}
+
+/** One line that ends in .txt or .json is a file of prompts; anything else is prompts, one a line. */
+function promptsOf(text: string): string | string[] {
+  const lines = text
+    .split(/\r\n|\r|\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const [first = ''] = lines;
+  return lines.length === 1 && /\.(txt|json)$/i.test(first) ? first : lines;
+}
+
+/** Inputs that are keys of the config, under the same name. What their values may be is the schema's to say. */
+const CONFIG_INPUTS = ['models', 'kernels', 'policy', 'fail-on', 'dtype', 'execution-provider', 'require-gpu', 'prompts', 'layers', 'output'];
+
+/** The config file that was named and the config keys that were given as inputs, for `loadConfig`. */
+export function readConfigInputs(getInput: GetInput): { file: string | undefined; overrides: Record<string, unknown> } {
+  const given = CONFIG_INPUTS.map((name) => [name, getInput(name)] as const).filter(([, text]) => text !== '');
+  const overrides = given.map(([name, text]) => [name, name === 'prompts' ? promptsOf(text) : text] as const);
+  return { file: getInput('config') || undefined, overrides: Object.fromEntries(overrides) };
+}
+
+/** How messages of `loadConfig` name an input. */
+export function nameInput(key: string): string {
+  return `input ${key}`;
+}
