@@ -1,0 +1,58 @@
+// config.json as data: found, bounded, valid JSON, an object. What its keys mean belongs to the architectures.
+
+import { ModelError } from '../errors.js';
+import type { ByteSource, ModelFiles } from '../hub/source.js';
+import { describeForeign, FOREIGN_BYTES } from './foreign.js';
+import { expectEnd, skipValue, startText } from './json-scanner.js';
+
+const NAME = 'config.json';
+const CONFIG_LIMIT = 10_000_000;
+
+/**
+ * The model's config.json.
+ * @throws ModelError `config_invalid`, with line and column where there is one
+ */
+export async function readModelConfig(files: ModelFiles): Promise<Record<string, unknown>> {
+  const bytes = await readBytes(files);
+  const foreign = describeForeign(bytes.subarray(0, FOREIGN_BYTES));
+  if (foreign !== null) throw invalid(`${foreign}.`);
+  const fault = (at: number, problem: string): ModelError => invalid(`${problem} (${lineAndColumn(bytes, at)}).`);
+  // The scanner says where a fault is, bounds the depth, and refuses what JSON.parse would take; the values are JSON.parse's.
+  const cursor = startText(bytes, fault);
+  skipValue(cursor);
+  expectEnd(cursor);
+  const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+  if (!isObject(value)) throw invalid('must be a JSON object {...} of settings.');
+  return value;
+}
+
+async function readBytes(files: ModelFiles): Promise<Uint8Array> {
+  let source: ByteSource | null = null;
+  try {
+    source = await files.open(NAME);
+    if (source === null) {
+      throw invalid("is missing. A model folder holds Hugging Face's config.json beside its weights: download it, or check the path.");
+    }
+    if (source.byteLength > CONFIG_LIMIT) throw invalid(`${source.byteLength} bytes; the limit is ${CONFIG_LIMIT}.`);
+    return await source.slice(0, source.byteLength);
+  } catch (error) {
+    // Links out of the folder, pipes, read errors: the same sentence, but it is the config that is at fault.
+    throw error instanceof ModelError ? new ModelError('config_invalid', error.message) : error;
+  } finally {
+    await source?.close();
+  }
+}
+
+/** Both from 1; columns count characters. */
+function lineAndColumn(bytes: Uint8Array, at: number): string {
+  const before = Buffer.from(bytes.buffer, bytes.byteOffset, at).toString('utf8').split('\n');
+  return `line ${before.length}, column ${[...(before.at(-1) ?? '')].length + 1}`;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function invalid(problem: string): ModelError {
+  return new ModelError('config_invalid', `${NAME}: ${problem}`);
+}
