@@ -23,7 +23,8 @@ export function memorySource(bytes: Uint8Array, name = 'model.safetensors'): Byt
     name,
     byteLength: bytes.byteLength,
     slice: async (start, end) => {
-      if (!(start >= 0 && start <= end && end <= bytes.byteLength)) throw new Error(`asked for bytes ${start}-${end} of ${bytes.byteLength}`);
+      if (!(start >= 0 && start <= end && end <= bytes.byteLength))
+        throw new Error(`asked for bytes ${start}-${end} of ${bytes.byteLength}`);
       return bytes.slice(start, end);
     },
     close: async () => {},

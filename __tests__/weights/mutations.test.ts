@@ -34,10 +34,17 @@ const FIELD_EDITS: readonly ((text: string, random: Random) => string)[] = [
   (text, random) => replaceNumber(text, random, (value) => `-${value}`),
   (text, random) => replaceNumber(text, random, (value) => `${value}.0`),
   (text, random) => replaceNumber(text, random, (value) => `${value}e0`),
-  (text, random) => replaceNumber(text, random, () => pick(random, ['18446744073709551615', '9007199254740993', 'null', '"1"', '[]', 'true', '00'])),
-  (text, random) => text.replace(pick(random, DTYPES)[0], pick(random, [...DTYPES.map(([dtype]) => dtype), 'F4', 'f32', 'Q8_0', '__proto__'])),
-  (text, random) => text.replace(pick(random, ['dtype', 'shape', 'data_offsets', 't0', 't1']), pick(random, ['dtype', 'shape', 't0', 't1', '__metadata__', '__proto__'])),
-  (text, random) => text.replace(pick(random, ['{', '}', '[', ']', ',', ':', '"']), pick(random, ['', '{', '}', '[', ']', ',', ':', '"', '\\'])),
+  (text, random) =>
+    replaceNumber(text, random, () => pick(random, ['18446744073709551615', '9007199254740993', 'null', '"1"', '[]', 'true', '00'])),
+  (text, random) =>
+    text.replace(pick(random, DTYPES)[0], pick(random, [...DTYPES.map(([dtype]) => dtype), 'F4', 'f32', 'Q8_0', '__proto__'])),
+  (text, random) =>
+    text.replace(
+      pick(random, ['dtype', 'shape', 'data_offsets', 't0', 't1']),
+      pick(random, ['dtype', 'shape', 't0', 't1', '__metadata__', '__proto__']),
+    ),
+  (text, random) =>
+    text.replace(pick(random, ['{', '}', '[', ']', ',', ':', '"']), pick(random, ['', '{', '}', '[', ']', ',', ':', '"', '\\'])),
   (text) => text.replace(/("t\d":\{[^}]*\})/, '$1,$1'),
 ];
 

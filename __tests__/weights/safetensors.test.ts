@@ -21,7 +21,8 @@ function refused(bytes: Uint8Array): Promise<string> {
 
 describe('a valid header', () => {
   test('gives name, dtype, shape, length and place of each tensor', async () => {
-    const header = '{"__metadata__":{"format":"pt"},"b":{"data_offsets":[8,12],"shape":[2,1],"dtype":"BF16"},"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}';
+    const header =
+      '{"__metadata__":{"format":"pt"},"b":{"data_offsets":[8,12],"shape":[2,1],"dtype":"BF16"},"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}';
     expect(await accepted(safetensorsBytes(header, 12))).toEqual([
       ['b', 'BF16', [2, 1], 4, 8],
       ['a', 'F64', [1], 8, 0],
@@ -29,9 +30,9 @@ describe('a valid header', () => {
   });
 
   test('may have white space before, inside and after', async () => {
-    expect(await accepted(safetensorsBytes(' \n\t\r{ "a" : { "dtype" : "F32" , "shape" : [ 2 ] , "data_offsets" : [ 0 , 8 ] } } \n ', 8))).toEqual([
-      ['a', 'F32', [2], 8, 0],
-    ]);
+    expect(
+      await accepted(safetensorsBytes(' \n\t\r{ "a" : { "dtype" : "F32" , "shape" : [ 2 ] , "data_offsets" : [ 0 , 8 ] } } \n ', 8)),
+    ).toEqual([['a', 'F32', [2], 8, 0]]);
   });
 
   test('may be empty, or hold scalars and tensors without elements', async () => {
@@ -78,7 +79,11 @@ describe('the start of a file', () => {
     ['7 bytes', '1234567', /8 bytes needed, file has 7/],
     ['header length 0', new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 1]), /header length 0 \(byte 0\)/],
     ['a block of zeros', new Uint8Array(4096), /first 512 bytes are all zero: the download did not complete/],
-    ['header length 2^63', safetensorsBytes('{}', 0, 2n ** 63n), /header length 9,223,372,036,854,775,808 .* over the limit of 100,000,000/],
+    [
+      'header length 2^63',
+      safetensorsBytes('{}', 0, 2n ** 63n),
+      /header length 9,223,372,036,854,775,808 .* over the limit of 100,000,000/,
+    ],
     ['header length 2^64 - 1', safetensorsBytes('{}', 0, 2n ** 64n - 1n), /over the limit/],
     ['a header longer than the file', safetensorsBytes('{}', 0, 1000n), /header says 1000 bytes, 2 present: file cut\?/],
     ['a header one byte longer than the file', safetensorsBytes('{}', 0, 3n), /header says 3 bytes, 2 present/],
@@ -91,7 +96,11 @@ describe('the start of a file', () => {
     ['a web page in lower case', '\n<html lang="en">', /web page/],
     ['a JSON error', '{"error":"Repository not found"}', /JSON text/],
     ['a zip archive', Buffer.from('504b0304000008080000000000000000', 'hex'), /zip archive.*Convert it to safetensors/],
-    ['a zip archive whose first bytes are a length within the limit', Buffer.from('504b0304000000000000000000000000', 'hex'), /zip archive/],
+    [
+      'a zip archive whose first bytes are a length within the limit',
+      Buffer.from('504b0304000000000000000000000000', 'hex'),
+      /zip archive/,
+    ],
     ['a pickle', Buffer.from('80027d71002e00000000', 'hex'), /Python pickle/],
     ['a GGUF file', Buffer.from('47475546030000000000000000000000', 'hex'), /GGUF/],
     ['a header that is no object', safetensorsBytes('[]'), /does not begin with "\{" \(byte 8\)/],
@@ -111,7 +120,11 @@ describe('a header that is not strict JSON', () => {
     ['a byte order mark', safetensorsBytes('\ufeff{}'), /byte order mark.*\(byte 8\)/],
     ['bad UTF-8', safetensorsBytes(Buffer.from('7b22ff223a7b7d7d', 'hex')), /not valid UTF-8 \(byte 10\)/],
     ['an encoded surrogate', safetensorsBytes(Buffer.from('7b22eda080223a7b7d7d', 'hex')), /not valid UTF-8 \(byte 10\)/],
-    ['a lone surrogate in a name', safetensorsBytes('{"\\ud800":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}'), /half of a surrogate pair \(byte 9\)/],
+    [
+      'a lone surrogate in a name',
+      safetensorsBytes('{"\\ud800":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}'),
+      /half of a surrogate pair \(byte 9\)/,
+    ],
     ['NUL padding', safetensorsBytes('{}\0\0'), /expected the end of the text, got byte 0x00 \(byte 10\)/],
     ['text after the object', safetensorsBytes('{}{}'), /expected the end of the text, got "\{"/],
     ['no closing brace', safetensorsBytes('{"a":{"dtype":"F32"'), /tensor "a": expected "," or "}", got the end of the text \(byte 27\)/],
@@ -176,7 +189,9 @@ describe('a tensor that contradicts itself', () => {
   });
 
   test('is refused when its bytes are not shape times dtype, with both numbers', async () => {
-    expect(await tensor('"dtype":"F32","shape":[3],"data_offsets":[0,8]')).toMatch(/F32 of shape \[3\] needs 12 bytes, data_offsets \[0,8\] hold 8/);
+    expect(await tensor('"dtype":"F32","shape":[3],"data_offsets":[0,8]')).toMatch(
+      /F32 of shape \[3\] needs 12 bytes, data_offsets \[0,8\] hold 8/,
+    );
     expect(await tensor('"dtype":"BF16","shape":[2,3],"data_offsets":[0,8]')).toMatch(/needs 12 bytes/);
     expect(await tensor('"dtype":"F32","shape":[],"data_offsets":[0,8]')).toMatch(/needs 4 bytes/);
   });
@@ -193,9 +208,13 @@ describe('a tensor that contradicts itself', () => {
   });
 
   test('is refused when sizes overflow or numbers lose their exactness', async () => {
-    expect(await tensor('"dtype":"F32","shape":[2,18446744073709551614],"data_offsets":[0,8]')).toMatch(/shape holds 18446744073709551614: no file is that large/);
+    expect(await tensor('"dtype":"F32","shape":[2,18446744073709551614],"data_offsets":[0,8]')).toMatch(
+      /shape holds 18446744073709551614: no file is that large/,
+    );
     expect(await tensor('"dtype":"F32","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,8]')).toMatch(/overflows/);
-    expect(await tensor('"dtype":"U8","shape":[2],"data_offsets":[9007199254740992,9007199254740994]', 2)).toMatch(/9007199254740992: no file/);
+    expect(await tensor('"dtype":"U8","shape":[2],"data_offsets":[9007199254740992,9007199254740994]', 2)).toMatch(
+      /9007199254740992: no file/,
+    );
     expect(await tensor('"dtype":"U8","shape":[2],"data_offsets":[9007199254740989,9007199254740991]', 2)).toMatch(/outside the data/);
     expect(await tensor(`"dtype":"U8","shape":[1${'0'.repeat(500)}],"data_offsets":[0,8]`)).toMatch(/no file is that large/);
   });
@@ -225,7 +244,9 @@ describe('tensors and the bytes of the file', () => {
   });
 
   test('offsets outside the file are refused', async () => {
-    expect(await refused(pair('[0,8]', '[1000,1008]', 16))).toMatch(/tensor "b": data_offsets \[1000,1008\] are outside the data, which has 16 bytes/);
+    expect(await refused(pair('[0,8]', '[1000,1008]', 16))).toMatch(
+      /tensor "b": data_offsets \[1000,1008\] are outside the data, which has 16 bytes/,
+    );
   });
 
   test('a tensor without elements inside another is refused', async () => {
@@ -242,7 +263,9 @@ describe('tensors and the bytes of the file', () => {
   test('a cut file is refused with expected and actual length', async () => {
     const whole = safetensorsBytes(F32_AT_0, 8);
     const expected = whole.byteLength;
-    expect(await refused(whole.subarray(0, expected - 2))).toMatch(`file cut: expected ${expected} bytes, has ${expected - 2}; the last tensor is "a"`);
+    expect(await refused(whole.subarray(0, expected - 2))).toMatch(
+      `file cut: expected ${expected} bytes, has ${expected - 2}; the last tensor is "a"`,
+    );
   });
 
   test('bytes after the last tensor are refused', async () => {
@@ -294,7 +317,11 @@ describe('limits', () => {
     const bytes = safetensorsBytes('{}', 0, 100_000_001n);
     const reads: number[] = [];
     const source = memorySource(bytes);
-    const watched = { ...source, byteLength: 200_000_000, slice: (start: number, end: number) => (reads.push(end - start), source.slice(start, Math.min(end, 10))) };
+    const watched = {
+      ...source,
+      byteLength: 200_000_000,
+      slice: (start: number, end: number) => (reads.push(end - start), source.slice(start, Math.min(end, 10))),
+    };
     expect(await refusal(readSafetensors(watched))).toMatch(/header length 100,000,001 .* over the limit of 100,000,000/);
     expect(Math.max(...reads)).toBeLessThanOrEqual(512);
   });

@@ -52,7 +52,9 @@ describe.each([
     const lower = Uint16Array.from({ length: infinity }, (__, bits) => bits);
     const from = bitsOf(widen(lower));
     // The neighbour of the largest finite value is infinity, as if the format went on one binade further.
-    const to = Float64Array.from(lower, (bits) => (bits + 1 === infinity ? 2 ** (2 ** (exponentBits - 1)) : meaning(bits + 1, exponentBits, fractionBits)));
+    const to = Float64Array.from(lower, (bits) =>
+      bits + 1 === infinity ? 2 ** (2 ** (exponentBits - 1)) : meaning(bits + 1, exponentBits, fractionBits),
+    );
     const wrong: string[] = [];
     const check = (value: number, expected: number): void => {
       for (const sign of [0, 0x8000]) {

@@ -41,7 +41,8 @@ export async function writeSafetensors(path: string, tensors: readonly TensorToW
     }
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    // Where the folder itself is the trouble there is nothing to remove.
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw new UsageError(`Cannot write ${printable(path)}: ${reason(error)}.`);
   }
 }
@@ -96,6 +97,6 @@ function reason(error: unknown): string {
     case 'EDQUOT':
       return `the disk is full (${code})`;
     default:
-      return error instanceof Error || code !== '' ? printable(String((error as { message?: unknown }).message)) : 'unknown error';
+      return code === '' ? printable(String(error)) : code;
   }
 }
