@@ -1,0 +1,118 @@
+// Builds dist/: the bundled Action, CLI and worker, the native runtime and the licence list. The same sources give the same
+// bytes from any checkout path and on any Node (esbuild is one Go binary). --outdir FOLDER builds elsewhere; --entry FILE
+// (repeatable) bundles other entry points in the same way, for tests.
+
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
+import esbuild from 'esbuild';
+import { licenceList } from './licences.mjs';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ENTRY_POINTS = { action: 'src/action.ts', cli: 'src/cli.ts', worker: 'src/reference/worker.ts' };
+const NATIVE = 'native/linux-x64';
+/** In the order of NativeManifest: the addon first. */
+const NATIVE_FILES = ['onnxruntime_binding.node', 'libonnxruntime.so.1'];
+const ORT = join(ROOT, 'node_modules/onnxruntime-node');
+
+/** onnxruntime-node requires its addon from a path inside its own package; in the bundle the addon is src/reference/native.ts's. */
+const nativeAddon = {
+  name: 'native-addon',
+  setup(build) {
+    build.onLoad({ filter: /onnxruntime-node\/dist\/binding\.js$/ }, ({ path }) => {
+      const source = readFileSync(path, 'utf8');
+      const addon = /require\(`\.\.\/bin\/[^`]*\.node`\)/g;
+      if (source.match(addon)?.length !== 1) throw new Error(`${path} no longer requires its addon in the way this plugin replaces`);
+      return { contents: source.replace(addon, "require('#native').nativeBinding()"), loader: 'js' };
+    });
+    build.onResolve({ filter: /^#native$/ }, () => ({ path: join(ROOT, 'src/reference/native.ts') }));
+  },
+};
+
+async function bundle(entryPoints, outdir) {
+  const { version } = JSON.parse(readFileSync(join(ORT, 'package.json'), 'utf8'));
+  const { metafile } = await esbuild.build({
+    absWorkingDir: ROOT,
+    entryPoints,
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    define: { BUNDLED_ONNXRUNTIME: JSON.stringify(version) },
+    // Bundled CommonJS packages still call require() for Node's own modules.
+    banner: { js: "import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);" },
+    plugins: [nativeAddon],
+    // Not minified: what runs can be read and reviewed.
+    legalComments: 'none',
+    charset: 'utf8',
+    preserveSymlinks: true,
+    metafile: true,
+    logLevel: 'warning',
+  });
+  return metafile;
+}
+
+/** Writes the brotli files and their manifest; those already in `kept` that hold the same bytes are taken as they are, because compressing takes two minutes. */
+function packNative(target, kept) {
+  mkdirSync(target, { recursive: true });
+  const { version } = JSON.parse(readFileSync(join(ORT, 'package.json'), 'utf8'));
+  const files = NATIVE_FILES.map((name) => {
+    const content = readFileSync(join(ORT, 'bin/napi-v6/linux/x64', name));
+    const packed = keptPack(join(kept, `${name}.br`), content) ?? compress(content);
+    writeFileSync(join(target, `${name}.br`), packed);
+    return { name, bytes: content.length, sha256: createHash('sha256').update(content).digest('hex') };
+  });
+  writeFileSync(join(target, 'manifest.json'), `${JSON.stringify({ onnxruntime: version, files }, null, 2)}\n`);
+}
+
+function keptPack(path, content) {
+  if (!existsSync(path)) return undefined;
+  const packed = readFileSync(path);
+  try {
+    return brotliDecompressSync(packed).equals(content) ? packed : undefined;
+  } catch {
+    return undefined; // damaged: packed again
+  }
+}
+
+function compress(content) {
+  return brotliCompressSync(content, {
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
+      // 16 MiB, the most that every decoder knows. A window over the whole library would save 30 kB of 12.66 MB.
+      [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
+      [constants.BROTLI_PARAM_SIZE_HINT]: content.length,
+    },
+  });
+}
+
+/** Builds everything into `outdir`, which afterwards holds nothing else. */
+async function build(outdir) {
+  mkdirSync(outdir, { recursive: true });
+  for (const name of readdirSync(outdir)) if (name !== 'native') rmSync(join(outdir, name), { recursive: true });
+  const metafile = await bundle(ENTRY_POINTS, outdir);
+  writeFileSync(join(outdir, 'package.json'), '{ "type": "module" }\n');
+  writeFileSync(join(outdir, 'licenses.txt'), licenceList(ROOT, metafile));
+  packNative(join(outdir, NATIVE), join(ROOT, 'dist', NATIVE));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({
+    options: { outdir: { type: 'string', default: join(ROOT, 'dist') }, entry: { type: 'string', multiple: true } },
+  });
+  const outdir = resolve(values.outdir);
+  if (values.entry === undefined) {
+    await build(outdir);
+  } else {
+    await bundle(
+      values.entry.map((entry) => resolve(entry)),
+      outdir,
+    );
+    packNative(join(outdir, NATIVE), join(ROOT, 'dist', NATIVE));
+  }
+}

@@ -1,0 +1,59 @@
+// Runs the tests and every other check of the repository, counts, and prints `N passed, N failed` as the last line.
+// Exit code 1 on any failure, or when jest ran no test.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, lstatSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const TREE_LIMIT = 40 * 2 ** 20;
+
+/** Runs an npm script; true when it succeeded. */
+function npm(...args) {
+  // The notices npm prints about itself are not ours to repeat.
+  return spawnSync('npm', ['--silent', 'run', ...args], { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
+}
+
+/** Runs jest; gives its numbers. A test file that could not run at all counts as one failed test. */
+function tests() {
+  const folder = mkdtempSync(join(tmpdir(), 'ci-'));
+  const file = join(folder, 'jest.json');
+  try {
+    const succeeded = npm('test', '--', '--json', `--outputFile=${file}`);
+    if (!existsSync(file)) return { passed: 0, failed: 1 };
+    const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = JSON.parse(readFileSync(file, 'utf8'));
+    const failed = numFailedTests + numRuntimeErrorTestSuites;
+    return { passed: numPassedTests, failed: failed === 0 && (!succeeded || numPassedTests === 0) ? 1 : failed };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Bytes of all tracked files, as they lie in a checkout. */
+function treeIsSmall() {
+  const names = execFileSync('git', ['ls-files', '-z'], { cwd: ROOT, encoding: 'utf8' }).split('\0').filter(Boolean);
+  const bytes = names.reduce((sum, name) => sum + (lstatSync(join(ROOT, name), { throwIfNoEntry: false })?.size ?? 0), 0);
+  console.log(`${names.length} tracked files, ${(bytes / 2 ** 20).toFixed(1)} MiB of at most ${TREE_LIMIT / 2 ** 20} MiB`);
+  return bytes < TREE_LIMIT;
+}
+
+const CHECKS = {
+  lint: () => npm('lint'),
+  format: () => npm('format:check'),
+  typecheck: () => npm('typecheck'),
+  'check-dist': () => npm('check-dist'),
+  'tree size': treeIsSmall,
+};
+
+const total = tests();
+for (const [name, check] of Object.entries(CHECKS)) {
+  console.log(`\n== ${name}`);
+  const passed = check();
+  console.log(`${name}: ${passed ? 'passed' : 'FAILED'}`);
+  if (passed) total.passed += 1;
+  else total.failed += 1;
+}
+process.exitCode = total.failed === 0 ? 0 : 1;
+console.log(`\n${total.passed} passed, ${total.failed} failed`);
