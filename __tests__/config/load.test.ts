@@ -90,7 +90,9 @@ describe('loadConfig', () => {
   });
 
   it('takes an empty override, as an Action input gives, as not given', async () => {
-    const { config } = await load('models: [m]\npolicy: strict', { overrides: { policy: '', 'require-gpu': '', models: [], layers: undefined } });
+    const { config } = await load('models: [m]\npolicy: strict', {
+      overrides: { policy: '', 'require-gpu': '', models: [], layers: undefined },
+    });
     expect(config.policy).toBe('strict');
     expect(config.models).toHaveLength(1);
   });
@@ -116,7 +118,11 @@ describe('loadConfig', () => {
   it('resolves paths of the file against its folder, those of overrides against the working directory, and keeps ids as written', async () => {
     const cwd = await folder({ 'sub/my.yml': 'models: [../m/]\nkernels: k\noutput: out\nprompts: p.txt', 'sub/p.txt': 'hello\n' });
     const fromFile = await loadConfig({ file: 'sub/my.yml', cwd });
-    expect(fromFile).toMatchObject({ models: [{ id: '../m/', path: join(cwd, 'm') }], kernels: join(cwd, 'sub/k'), output: join(cwd, 'sub/out') });
+    expect(fromFile).toMatchObject({
+      models: [{ id: '../m/', path: join(cwd, 'm') }],
+      kernels: join(cwd, 'sub/k'),
+      output: join(cwd, 'sub/out'),
+    });
     expect(fromFile.prompts).toEqual([{ text: 'hello' }]);
     const overridden = await loadConfig({ file: 'sub/my.yml', cwd, overrides: { models: ['./x'], kernels: 'k', output: 'out' } });
     expect(overridden).toMatchObject({ models: [{ id: './x', path: join(cwd, 'x') }], kernels: join(cwd, 'k'), output: join(cwd, 'out') });
@@ -199,7 +205,10 @@ describe('a configuration error', () => {
     ['numeric: { pas-ratio: 1 }', 'fused-compat.yml: numeric.pas-ratio: is not a known key; did you mean pass-ratio?'],
     ['policy: strikt', 'fused-compat.yml: policy: "strikt" is not allowed; allowed: evidence, strict, static (did you mean strict?)'],
     ['dtype: bf16', 'fused-compat.yml: dtype: "bf16" is not allowed; allowed: auto, bfloat16, float16, float32'],
-    ['fail-on: [INCOMPATIBEL]', 'fused-compat.yml: fail-on[0]: "INCOMPATIBEL" is not allowed; allowed: INCOMPATIBLE, IMPLEMENTATION_ISSUE, INCONCLUSIVE, WARNING, COMPATIBLE, or never alone (did you mean INCOMPATIBLE?)'],
+    [
+      'fail-on: [INCOMPATIBEL]',
+      'fused-compat.yml: fail-on[0]: "INCOMPATIBEL" is not allowed; allowed: INCOMPATIBLE, IMPLEMENTATION_ISSUE, INCONCLUSIVE, WARNING, COMPATIBLE, or never alone (did you mean INCOMPATIBLE?)',
+    ],
     ['fail-on: []', 'fused-compat.yml: fail-on: [] is empty; allowed:'],
     ['fail-on: none', '"NONE" is not allowed; allowed: INCOMPATIBLE, IMPLEMENTATION_ISSUE'],
     ['require-gpu: "yes"', 'fused-compat.yml: require-gpu: "yes" is not allowed; allowed: true or false'],
@@ -241,7 +250,9 @@ describe('a configuration error', () => {
   it('names the option or the input that the value came from', async () => {
     const overrides = { policy: 'x', 'fail-on': 'y', 'max-prompt-tokens': 'z' };
     expect(await problem('models: [m]', { overrides })).toMatch(/^--policy: "x".*\n--fail-on: "Y".*\n--max-prompt-tokens: "z"/);
-    expect(await problem('models: [m]', { overrides, nameOverride: (key) => `input ${key}` })).toContain('input policy: "x" is not allowed');
+    expect(await problem('models: [m]', { overrides, nameOverride: (key) => `input ${key}` })).toContain(
+      'input policy: "x" is not allowed',
+    );
   });
 
   it('does not complain about a value of the file that an override replaces', async () => {
@@ -265,7 +276,10 @@ describe('a hostile or broken file', () => {
   });
 
   it('cannot expand aliases without end', async () => {
-    const bomb = ['a: &a [x,x,x,x,x,x,x,x,x]', ...'bcdefgh'.split('').map((name, i) => `${name}: &${name} [${`*${'abcdefgh'[i]},`.repeat(9).slice(0, -1)}]`)].join('\n');
+    const bomb = [
+      'a: &a [x,x,x,x,x,x,x,x,x]',
+      ...'bcdefgh'.split('').map((name, i) => `${name}: &${name} [${`*${'abcdefgh'[i]},`.repeat(9).slice(0, -1)}]`),
+    ].join('\n');
     expect(await problem(bomb)).toContain('Excessive alias count');
   });
 

@@ -33,8 +33,27 @@ export function qwenStatic(changes: Partial<StaticResult> = {}): StaticResult {
     extreme_layers: 16,
     layers_total: 28,
     estimated_amplification: 1.42,
-    findings: [{ code: 'massive_norm_weight', layer: 0, tensor: 'model.layers.0.self_attn.k_norm.weight', value: 96.5, message: 'K-norm weight 96.5 at channel 13' }],
-    layers: [{ layer: 0, max_k: 96.5, median_k: 2.28125, k_ratio: 96.5 / 2.28125, max_q: 12.25, median_q: 1.5, q_ratio: 12.25 / 1.5, extreme: true }],
+    findings: [
+      {
+        code: 'massive_norm_weight',
+        layer: 0,
+        tensor: 'model.layers.0.self_attn.k_norm.weight',
+        value: 96.5,
+        message: 'K-norm weight 96.5 at channel 13',
+      },
+    ],
+    layers: [
+      {
+        layer: 0,
+        max_k: 96.5,
+        median_k: 2.28125,
+        k_ratio: 96.5 / 2.28125,
+        max_q: 12.25,
+        median_q: 1.5,
+        q_ratio: 12.25 / 1.5,
+        extreme: true,
+      },
+    ],
     ...changes,
   });
 }

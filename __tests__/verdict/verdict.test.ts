@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { NumericThresholds, StaticThresholds } from '../../src/config/types.js';
 import type { ReasonCode } from '../../src/errors.js';
-import type { Level, NumericResult, Policy, StaticResult, Verdict } from '../../src/report/types.js';
+import type { Level, Policy, StaticResult, Verdict } from '../../src/report/types.js';
 import { VERDICTS } from '../../src/report/types.js';
 import { decide, gate, numericLevel } from '../../src/verdict/verdict.js';
 import type { Decision, Evidence } from '../../src/verdict/verdict.js';
@@ -23,7 +23,14 @@ const STATIC: StaticThresholds = {
 const NUMERIC: NumericThresholds = { pass_ratio: 2, warn_ratio: 4, scale_standard_errors: 6, decisive_margin: 10 };
 
 function judge(evidence: Partial<Evidence>): Decision {
-  return decide({ static: null, numeric: null, failure: null, policy: 'evidence', thresholds: { static: STATIC, numeric: NUMERIC }, ...evidence });
+  return decide({
+    static: null,
+    numeric: null,
+    failure: null,
+    policy: 'evidence',
+    thresholds: { static: STATIC, numeric: NUMERIC },
+    ...evidence,
+  });
 }
 
 type StaticStatus = StaticResult['status'] | null;
@@ -99,24 +106,33 @@ describe('decide', () => {
     if (result === C) expect(status).toBe(C);
     if (result === C && policy !== 'static') expect(level).toBe('pass');
     if (result === X) expect(level === 'fail' || status === X).toBe(true);
-    expect(SEVERITY[verdict(status, level, 'strict', failure)]).toBeGreaterThanOrEqual(SEVERITY[verdict(status, level, 'evidence', failure)]);
+    expect(SEVERITY[verdict(status, level, 'strict', failure)]).toBeGreaterThanOrEqual(
+      SEVERITY[verdict(status, level, 'evidence', failure)],
+    );
     const withoutFailure = verdict(status, level, policy);
     const inDoubt = failure === 'weights_invalid' && withoutFailure === X;
     if (!inDoubt) expect(SEVERITY[result]).toBeGreaterThanOrEqual(SEVERITY[withoutFailure]);
   });
 
-  it.each(ALL)('policy $policy, static $status, numeric $level, failure $failure: gives a reason, and advice unless all is well', ({ policy, status, level, failure }) => {
-    const { verdict: result, reasons, recommendations } = judge({
-      static: staticOf(status),
-      numeric: level === null ? null : numericAt(level),
-      policy,
-      failure: failure === null ? null : { code: failure, message: 'it broke' },
-    });
-    expect(reasons.length).toBeGreaterThan(0);
-    for (const reason of reasons) expect(reason.message).not.toMatch(/undefined|NaN|null/);
-    if (failure !== null) expect(reasons).toContainEqual({ code: failure, message: 'it broke' });
-    if (result === W || (result === X && policy !== 'static')) expect(recommendations.length).toBeGreaterThan(0);
-  });
+  it.each(ALL)(
+    'policy $policy, static $status, numeric $level, failure $failure: gives a reason, and advice unless all is well',
+    ({ policy, status, level, failure }) => {
+      const {
+        verdict: result,
+        reasons,
+        recommendations,
+      } = judge({
+        static: staticOf(status),
+        numeric: level === null ? null : numericAt(level),
+        policy,
+        failure: failure === null ? null : { code: failure, message: 'it broke' },
+      });
+      expect(reasons.length).toBeGreaterThan(0);
+      for (const reason of reasons) expect(reason.message).not.toMatch(/undefined|NaN|null/);
+      if (failure !== null) expect(reasons).toContainEqual({ code: failure, message: 'it broke' });
+      if (result === W || (result === X && policy !== 'static')) expect(recommendations.length).toBeGreaterThan(0);
+    },
+  );
 
   it.each<ReasonCode>(['unknown_model_type', 'weights_mismatch', 'non_finite_weights', 'model_not_found'])(
     'does not trust the static figures of a model in doubt (%s), under any policy',
@@ -152,7 +168,8 @@ describe('decide', () => {
     expect(reasons).toEqual([
       {
         code: 'static_incompatible',
-        message: 'Static check INCOMPATIBLE, score 0.00: k_ratio 42.3 > 20; 16 of 28 layers extreme (a Q or K norm weight above 10); max_k 96.5 > 50.',
+        message:
+          'Static check INCOMPATIBLE, score 0.00: k_ratio 42.3 > 20; 16 of 28 layers extreme (a Q or K norm weight above 10); max_k 96.5 > 50.',
       },
     ]);
   });
@@ -165,18 +182,33 @@ describe('decide', () => {
   });
 
   it('puts the failing kernel first, with its numbers and what to look at', () => {
-    const bad = kernelResult({ kernel: 'braid', op: 'qk_norm', status: 'fail', accuracy_ratio: 5.3, nearest_recipe: 'late_norm', nearest_recipe_equal: 0.9997 });
-    const { reasons, recommendations } = judge({ static: staticResult(), numeric: numericResult({ status: 'fail', kernels: [kernelResult(), bad] }) });
+    const bad = kernelResult({
+      kernel: 'braid',
+      op: 'qk_norm',
+      status: 'fail',
+      accuracy_ratio: 5.3,
+      nearest_recipe: 'late_norm',
+      nearest_recipe_equal: 0.9997,
+    });
+    const { reasons, recommendations } = judge({
+      static: staticResult(),
+      numeric: numericResult({ status: 'fail', kernels: [kernelResult(), bad] }),
+    });
     expect(reasons[0]).toEqual({
       code: 'kernel_fail',
       message: 'Kernel braid (qk_norm) fails: accuracy_ratio 5.3 > 4; max_abs_diff 4.9e-4; worst in layer 3 at layers.3.attention.',
     });
-    expect(recommendations[0]).toBe('Kernel braid: 99.9% of its output equals the recipe late_norm; move the rounding to where PyTorch eager has it.');
+    expect(recommendations[0]).toBe(
+      'Kernel braid: 99.9% of its output equals the recipe late_norm; move the rounding to where PyTorch eager has it.',
+    );
   });
 
   it('recommends by the op of the failing kernel', () => {
     const advice = (op: string, changes = {}) =>
-      judge({ static: staticResult(), numeric: numericResult({ status: 'fail', kernels: [kernelResult({ op, status: 'fail', ...changes })] }) }).recommendations[0];
+      judge({
+        static: staticResult(),
+        numeric: numericResult({ status: 'fail', kernels: [kernelResult({ op, status: 'fail', ...changes })] }),
+      }).recommendations[0];
     expect(advice('attention')).toContain('causal mask');
     expect(advice('rms_norm')).toContain('BEFORE the multiply');
     expect(advice('rope')).toContain('half or interleaved');
@@ -212,7 +244,12 @@ describe('numericLevel', () => {
 describe('gate', () => {
   it.each(VERDICTS)('fails on %s exactly when fail-on names it', (name) => {
     expect(gate([C, name], [name])).toBe('fail');
-    expect(gate([name], VERDICTS.filter((other) => other !== name))).toBe('pass');
+    expect(
+      gate(
+        [name],
+        VERDICTS.filter((other) => other !== name),
+      ),
+    ).toBe('pass');
   });
 
   it('does not pass without a verdict, unless it never fails', () => {

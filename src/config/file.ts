@@ -40,7 +40,14 @@ function defaultName(cwd: string): string | undefined {
 /** Plain data only: an alias bomb, a duplicate key or a tag such as !!js/function is an error, not a surprise. */
 function parseYaml(text: string, name: string): unknown {
   const lines = new LineCounter();
-  const document = parseDocument(text, { version: '1.2', schema: 'core', uniqueKeys: true, stringKeys: true, prettyErrors: false, lineCounter: lines });
+  const document = parseDocument(text, {
+    version: '1.2',
+    schema: 'core',
+    uniqueKeys: true,
+    stringKeys: true,
+    prettyErrors: false,
+    lineCounter: lines,
+  });
   const problems = [...document.errors, ...document.warnings];
   if (problems.length > 0) {
     const shown = problems.slice(0, YAML_PROBLEMS_SHOWN).map((problem) => {
@@ -63,7 +70,9 @@ function parseYaml(text: string, name: string): unknown {
 export async function readPromptsFile(path: string, name: string): Promise<unknown[]> {
   const json = /\.json$/i.test(name);
   if (!json && !/\.txt$/i.test(name)) {
-    throw new UsageError(`prompts: ${JSON.stringify(name)} must be a .txt file (one prompt per line) or a .json file (a list); prompts themselves go into a list`);
+    throw new UsageError(
+      `prompts: ${JSON.stringify(name)} must be a .txt file (one prompt per line) or a .json file (a list); prompts themselves go into a list`,
+    );
   }
   const text = await readText(path, name, PROMPTS_LIMIT, 'prompts file');
   const prompts = json ? parseJsonList(text, name) : text.split(/\r?\n/).filter((line) => line.trim() !== '');
@@ -108,7 +117,9 @@ async function readBytes(path: string, name: string, limit: number, what: string
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new UsageError(missing ? `${name}: the ${what} does not exist (looked at ${path})` : `${name}: the ${what} cannot be read (${messageOf(error)})`);
+    throw new UsageError(
+      missing ? `${name}: the ${what} does not exist (looked at ${path})` : `${name}: the ${what} cannot be read (${messageOf(error)})`,
+    );
   }
 }
 

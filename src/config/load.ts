@@ -52,7 +52,8 @@ export async function loadConfig({ file, overrides = {}, cwd, nameOverride = (ke
   const raw = withListForms({ ...fromFile, ...given });
   const folderOf = (key: string): string => (key in given || !(key in raw) || source === null ? cwd : dirname(source.path));
   const folders = { models: folderOf('models'), kernels: folderOf('kernels'), output: folderOf('output'), prompts: folderOf('prompts') };
-  if (typeof raw['prompts'] === 'string' && raw['prompts'] !== '') raw['prompts'] = await promptsFromFile(raw['prompts'], folders.prompts, problems);
+  if (typeof raw['prompts'] === 'string' && raw['prompts'] !== '')
+    raw['prompts'] = await promptsFromFile(raw['prompts'], folders.prompts, problems);
 
   problems.push(...applySchema(raw, place));
   if (raw['models'] === undefined) problems.push(noModels(source));
@@ -116,7 +117,9 @@ function splitList(text: string): string[] {
 async function promptsFromFile(name: string, folder: string, problems: string[]): Promise<unknown> {
   try {
     const prompts = await readPromptsFile(resolve(folder, name), name);
-    return prompts.map((prompt, index) => (isMapping(prompt) ? normaliseKeys(prompt, (path) => `${name}[${index}]: ${dotted(path)}`, problems) : prompt));
+    return prompts.map((prompt, index) =>
+      isMapping(prompt) ? normaliseKeys(prompt, (path) => `${name}[${index}]: ${dotted(path)}`, problems) : prompt,
+    );
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     problems.push(error.message);
@@ -154,7 +157,7 @@ function contradictions(raw: RawConfig, place: NamePlace): string[] {
 
 function toConfig(raw: RawConfig, layers: 'all' | number[], folders: Record<'models' | 'kernels' | 'output', string>): Config {
   // The schema has vouched for every type; only the spelling of keys and the resolved values differ from it.
-  const checked = snakeKeys(raw) as unknown as Omit<Config, 'models' | 'prompts' | 'fail_on'> & {
+  const checked = snakeKeys(raw) as Omit<Config, 'models' | 'prompts' | 'fail_on'> & {
     models: string[];
     prompts: (string | Prompt)[] | null;
     fail_on: Config['fail_on'] | 'never';

@@ -22,7 +22,13 @@ const ALLOWED: Record<string, string> = {
   prompts: 'a list of prompts, or the path of a .txt or .json file',
 };
 
-const TYPE_WORDS: Record<string, string> = { boolean: 'true or false', integer: 'a whole number', array: 'a list', object: 'a mapping', string: 'text' };
+const TYPE_WORDS: Record<string, string> = {
+  boolean: 'true or false',
+  integer: 'a whole number',
+  array: 'a list',
+  object: 'a mapping',
+  string: 'text',
+};
 
 /**
  * Rewrites snake_case keys to the kebab-case of the schema, wherever the schema has keys of its own.
@@ -82,7 +88,13 @@ function complaint(error: ErrorObject, params: Record<string, unknown>, allowed:
       return `is not allowed; allowed: ${allowed ?? values.join(', ')}${near === undefined ? '' : ` (did you mean ${near}?)`}`;
     }
     case 'type':
-      return `is not allowed; allowed: ${allowed ?? [params['type']].flat().map((type) => TYPE_WORDS[String(type)] ?? String(type)).join(' or ')}`;
+      return `is not allowed; allowed: ${
+        allowed ??
+        [params['type']]
+          .flat()
+          .map((type) => TYPE_WORDS[String(type)] ?? String(type))
+          .join(' or ')
+      }`;
     case 'minimum':
     case 'maximum':
     case 'exclusiveMinimum':
@@ -104,14 +116,16 @@ function complaint(error: ErrorObject, params: Record<string, unknown>, allowed:
 /** The closest known word, if it is close enough to be a slip: a third of its letters, at least two. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   if (word.length > 64) return undefined;
-  const ranked = known.map((name) => ({ name, distance: leven(word.toLowerCase(), name.toLowerCase()) })).sort((a, b) => a.distance - b.distance);
+  const ranked = known
+    .map((name) => ({ name, distance: leven(word.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance);
   const best = ranked[0];
   return best !== undefined && best.distance <= Math.max(2, Math.floor(best.name.length / 3)) ? best.name : undefined;
 }
 
 /** A value as the user would recognise it, shortened. */
 export function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = value === undefined ? 'nothing' : JSON.stringify(value);
   return text.length <= 80 ? text : `${text.slice(0, 77)}...`;
 }
 

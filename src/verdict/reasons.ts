@@ -40,7 +40,9 @@ function aboveFact(name: string, value: number, limits: number[]): string {
 export function numericReasons(numeric: NumericResult | null, limits: NumericThresholds): Reason[] {
   if (numeric === null) return [];
   if (numeric.kernels.length === 0) {
-    return [{ code: 'no_kernels', message: 'None of the kernels under test stands for an op of this model, so there is no numeric evidence.' }];
+    return [
+      { code: 'no_kernels', message: 'None of the kernels under test stands for an op of this model, so there is no numeric evidence.' },
+    ];
   }
   const reasons = (['fail', 'inconclusive', 'warn'] as const).flatMap((status) => [
     ...numeric.kernels.filter((kernel) => kernel.status === status).map((kernel) => kernelReason(kernel, limits)),
@@ -60,11 +62,16 @@ function kernelReason(kernel: KernelResult, limits: NumericThresholds): Reason {
   // The stage's own words come first; what they already say is not said again.
   const said = kernel.detail?.replace(/\.$/, '') ?? '';
   const facts = said === '' ? [] : [said];
-  if (said === '' && kernel.non_finite > 0) facts.push(`${count(kernel.non_finite, 'output element')} NaN or infinite where the oracle is finite`);
+  if (said === '' && kernel.non_finite > 0)
+    facts.push(`${count(kernel.non_finite, 'output element')} NaN or infinite where the oracle is finite`);
   if (said === '') facts.push(...ratioFacts(kernel, limits));
   if (kernel.max_abs_diff !== null && !said.includes('max_abs_diff')) facts.push(`max_abs_diff ${difference(kernel.max_abs_diff)}`);
-  if (kernel.worst_layer !== null && !said.includes('layer')) facts.push(`worst in layer ${kernel.worst_layer}${kernel.worst_site === null ? '' : ` at ${kernel.worst_site}`}`);
-  return { code: KERNEL_CODES[kernel.status], message: sentence(`Kernel ${kernel.kernel} (${kernel.op}) ${KERNEL_WORDS[kernel.status]}`, facts) };
+  if (kernel.worst_layer !== null && !said.includes('layer'))
+    facts.push(`worst in layer ${kernel.worst_layer}${kernel.worst_site === null ? '' : ` at ${kernel.worst_site}`}`);
+  return {
+    code: KERNEL_CODES[kernel.status],
+    message: sentence(`Kernel ${kernel.kernel} (${kernel.op}) ${KERNEL_WORDS[kernel.status]}`, facts),
+  };
 }
 
 function ratioFacts(kernel: KernelResult, limits: NumericThresholds): string[] {
@@ -72,7 +79,9 @@ function ratioFacts(kernel: KernelResult, limits: NumericThresholds): string[] {
     ['accuracy_ratio', kernel.accuracy_ratio],
     ['max_ratio', kernel.max_ratio],
   ];
-  return ratios.flatMap(([name, ratio]) => (ratio === null || ratio <= limits.pass_ratio ? [] : [aboveFact(name, ratio, [limits.warn_ratio, limits.pass_ratio])]));
+  return ratios.flatMap(([name, ratio]) =>
+    ratio === null || ratio <= limits.pass_ratio ? [] : [aboveFact(name, ratio, [limits.warn_ratio, limits.pass_ratio])],
+  );
 }
 
 const MODEL_CODES = { fail: 'model_fail', warn: 'model_warn', inconclusive: 'model_inconclusive', pass: 'model_pass' } as const;
@@ -87,9 +96,14 @@ function modelReason(model: ModelLevel, limits: NumericThresholds): Reason {
   const said = model.detail?.replace(/\.$/, '') ?? '';
   const facts = said === '' ? [] : [said];
   if (model.kl_ratio !== null && !said.includes('kl_ratio')) {
-    facts.push(model.kl_ratio > limits.pass_ratio ? aboveFact('kl_ratio', model.kl_ratio, [limits.warn_ratio, limits.pass_ratio]) : `kl_ratio ${multiple(model.kl_ratio)}`);
+    facts.push(
+      model.kl_ratio > limits.pass_ratio
+        ? aboveFact('kl_ratio', model.kl_ratio, [limits.warn_ratio, limits.pass_ratio])
+        : `kl_ratio ${multiple(model.kl_ratio)}`,
+    );
   }
-  if (model.decisive_flips !== null && !said.includes('flip')) facts.push(`${count(model.decisive_flips, 'decisive flip')} in ${count(model.positions, 'position')}`);
+  if (model.decisive_flips !== null && !said.includes('flip'))
+    facts.push(`${count(model.decisive_flips, 'decisive flip')} in ${count(model.positions, 'position')}`);
   if (model.top1_agreement !== null) facts.push(`top-1 agreement ${percent(model.top1_agreement)}`);
   return { code: MODEL_CODES[model.status], message: sentence(MODEL_WORDS[model.status], facts) };
 }
@@ -98,12 +112,16 @@ function passingKernels(kernels: KernelResult[]): Reason {
   const sites = kernels.reduce((sum, kernel) => sum + kernel.sites, 0);
   const ratios = kernels.flatMap((kernel) => (kernel.accuracy_ratio === null ? [] : [kernel.accuracy_ratio]));
   const worst = ratios.length === 0 ? '' : `; largest error ${multiple(Math.max(...ratios))} the noise floor`;
-  return { code: 'kernel_pass', message: `${count(kernels.length, 'kernel')} ${kernels.length === 1 ? 'passes' : 'pass'} at ${count(sites, 'site')}${worst}.` };
+  return {
+    code: 'kernel_pass',
+    message: `${count(kernels.length, 'kernel')} ${kernels.length === 1 ? 'passes' : 'pass'} at ${count(sites, 'site')}${worst}.`,
+  };
 }
 
 /** The sentence that tells a sensitive checkpoint from a bad kernel. */
 export function sensitiveReason(level: 'pass' | 'warn'): Reason {
-  const kernels = level === 'pass' ? 'this kernel set is fine on it: its error stays within the noise floor' : 'this kernel set is near its limit on it';
+  const kernels =
+    level === 'pass' ? 'this kernel set is fine on it: its error stays within the noise floor' : 'this kernel set is near its limit on it';
   return { code: 'sensitive_checkpoint', message: `Sensitive checkpoint: its weights can magnify rounding differences, and ${kernels}.` };
 }
 

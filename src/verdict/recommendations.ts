@@ -8,13 +8,15 @@ import type { Evidence } from './verdict.js';
 const AFTER_FAILURE: Partial<Record<ReasonCode, string>> = {
   model_not_found: 'Check the path: a model is a folder that holds config.json, relative to the file or the folder that names it.',
   config_invalid: "Compare the model's config.json with the published one; download it again if it was cut.",
-  unknown_model_type: 'Take the model out of the list, or ask for its architecture; until then only `fused-compat inspect` says something about its weights.',
+  unknown_model_type:
+    'Take the model out of the list, or ask for its architecture; until then only `fused-compat inspect` says something about its weights.',
   unsupported_config: 'Use a checkpoint without the unsupported setting, or ask for it; guessing it would make the reference worthless.',
   weights_invalid: 'Download the weight files again and compare their size or hash with the published ones.',
   weights_mismatch: 'Make config.json and the weights come from the same revision of the same model.',
   tensor_missing: 'Make sure that every file which the index names is there, and that config.json belongs to these weights.',
   non_finite_weights: 'Repair or re-export the checkpoint: no kernel can be judged on NaN or infinite weights.',
-  tokenizer_invalid: 'Give token ids, which need no tokenizer: `prompts: [{input-ids: [1, 2, 3]}]`; or add the tokenizer.json or tokenizer.model of the model.',
+  tokenizer_invalid:
+    'Give token ids, which need no tokenizer: `prompts: [{input-ids: [1, 2, 3]}]`; or add the tokenizer.json or tokenizer.model of the model.',
   prompt_too_long: "Shorten the prompt or lower max-prompt-tokens to what the model's max_position_embeddings allows.",
   input_ids_out_of_range: "Use token ids below the model's vocab_size; ids of another model's tokenizer do not fit.",
   no_kernels: 'Name the folder of your kernel manifests in `kernels`, or use `policy: static` if no kernel is to be judged.',
@@ -32,7 +34,9 @@ export function recommend(evidence: Evidence, verdict: Verdict): string[] {
   for (const kernel of numeric?.kernels ?? []) advice.push(forKernel(kernel, evidence.thresholds.numeric.scale_standard_errors));
   const kernelsHold = !numeric?.kernels.some((kernel) => kernel.status === 'fail');
   if (numeric?.model?.status === 'fail' && kernelsHold) {
-    advice.push('Every kernel holds by itself, yet their errors add up over the layers: look at the per-layer errors in report.json and start at the layer where `inherited` leaves `floor`.');
+    advice.push(
+      'Every kernel holds by itself, yet their errors add up over the layers: look at the per-layer errors in report.json and start at the layer where `inherited` leaves `floor`.',
+    );
   }
   if (checked !== null && checked.status !== 'COMPATIBLE') advice.push(...forCheckpoint(checked, policy, verdict, numeric !== null));
   return [...new Set(advice.filter((entry) => entry !== undefined))];
@@ -41,22 +45,32 @@ export function recommend(evidence: Evidence, verdict: Verdict): string[] {
 /** The usual suspects of an op, in the order in which they are found in practice. */
 function forKernel(kernel: KernelResult, standardErrors: number): string | undefined {
   const where = `Kernel ${kernel.kernel}`;
-  if (kernel.status === 'inconclusive') return `${where}: see that it runs to its end on this model's shapes; until then nothing is known about it.`;
+  if (kernel.status === 'inconclusive')
+    return `${where}: see that it runs to its end on this model's shapes; until then nothing is known about it.`;
   if (kernel.status === 'pass') return undefined;
-  if (kernel.non_finite > 0) return `${where}: look for an overflow of the serving dtype, a division by zero, or output that is never written.`;
+  if (kernel.non_finite > 0)
+    return `${where}: look for an overflow of the serving dtype, a division by zero, or output that is never written.`;
   if (kernel.nearest_recipe !== null && kernel.nearest_recipe !== 'eager' && (kernel.nearest_recipe_equal ?? 0) > 0.99) {
     return `${where}: ${percent(kernel.nearest_recipe_equal)} of its output equals the recipe ${kernel.nearest_recipe}; move the rounding to where PyTorch eager has it.`;
   }
-  const biased = kernel.scale_error !== null && kernel.scale_error_standard_error !== null && Math.abs(kernel.scale_error) > standardErrors * kernel.scale_error_standard_error;
-  const scale = biased ? ` Its output is off by a factor of ${(1 + (kernel.scale_error ?? 0)).toFixed(5)}: look for a constant that is wrong, such as eps, a scale or a reciprocal.` : '';
+  const biased =
+    kernel.scale_error !== null &&
+    kernel.scale_error_standard_error !== null &&
+    Math.abs(kernel.scale_error) > standardErrors * kernel.scale_error_standard_error;
+  const scale = biased
+    ? ` Its output is off by a factor of ${(1 + (kernel.scale_error ?? 0)).toFixed(5)}: look for a constant that is wrong, such as eps, a scale or a reciprocal.`
+    : '';
   return `${where}: ${suspects(kernel.op)}${scale}`;
 }
 
 function suspects(op: string): string {
-  if (op === 'attention') return 'check the scale (1/sqrt(head_dim)), the causal mask and window, which KV head a query head reads, and that softmax accumulates in float32.';
-  if (op.includes('norm')) return 'round the normalised value to the serving dtype BEFORE the multiply with the norm weight, as PyTorch does; then check eps, weight_offset, and that the mean of squares accumulates in float32.';
+  if (op === 'attention')
+    return 'check the scale (1/sqrt(head_dim)), the causal mask and window, which KV head a query head reads, and that softmax accumulates in float32.';
+  if (op.includes('norm'))
+    return 'round the normalised value to the serving dtype BEFORE the multiply with the norm weight, as PyTorch does; then check eps, weight_offset, and that the mean of squares accumulates in float32.';
   if (op.includes('rope')) return 'check the layout (half or interleaved), rotary_dim, and that position 0 is the first token.';
-  if (op.endsWith('_mul') || op === 'swiglu_mlp') return 'check which half is the gate, the activation, and that it is rounded before the multiply as PyTorch does.';
+  if (op.endsWith('_mul') || op === 'swiglu_mlp')
+    return 'check which half is the gate, the activation, and that it is rounded before the multiply as PyTorch does.';
   return 'check accumulation in float32, the tail of sizes that are no multiple of a tile, and the order of the weight rows.';
 }
 
@@ -66,9 +80,13 @@ function forCheckpoint(checked: StaticResult, policy: Evidence['policy'], verdic
   if (verdict === 'WARNING' && policy === 'evidence' && ran) {
     advice.push(`Keep this model in the list: ${size} make it the first to show a changed rounding, tiling or accumulation.`);
   } else {
-    advice.push(`Mind ${size}: accumulate the Q/K norm in float32 and round once to the serving dtype before the norm weight is applied, as PyTorch does.`);
+    advice.push(
+      `Mind ${size}: accumulate the Q/K norm in float32 and round once to the serving dtype before the norm weight is applied, as PyTorch does.`,
+    );
   }
-  if (policy === 'static') advice.push('Use `policy: evidence` to see whether your kernels really fail on this checkpoint: the static check only tells a risk.');
-  if (policy === 'strict' && verdict === 'INCOMPATIBLE' && ran) advice.push('Under `policy: evidence` the numeric diff would decide; `strict` asks for a checkpoint without extreme Q/K norm weights.');
+  if (policy === 'static')
+    advice.push('Use `policy: evidence` to see whether your kernels really fail on this checkpoint: the static check only tells a risk.');
+  if (policy === 'strict' && verdict === 'INCOMPATIBLE' && ran)
+    advice.push('Under `policy: evidence` the numeric diff would decide; `strict` asks for a checkpoint without extreme Q/K norm weights.');
   return advice;
 }

@@ -1,0 +1,200 @@
+import { describe, expect, it } from '@jest/globals';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { micromark } from 'micromark';
+import { gfm, gfmHtml } from 'micromark-extension-gfm';
+import { renderMarkdown } from '../../src/report/markdown.js';
+import { modelReport, report } from '../support/report.js';
+import { failing, hostile, passing, sensitive, story } from './sample.js';
+
+const documents = new URL('./documents/', import.meta.url);
+
+/** The document as kept in documents/; UPDATE_DOCUMENTS=1 writes it anew, to be read before it is committed. */
+function kept(name: string, text: string): string {
+  const file = new URL(name, documents);
+  if (process.env['UPDATE_DOCUMENTS'] === '1') writeFileSync(file, text);
+  return readFileSync(file, 'utf8');
+}
+
+/** As GitHub would render it: GFM, raw HTML included. */
+function rendered(markdown: string): string {
+  return micromark(markdown, { allowDangerousHtml: true, allowDangerousProtocol: true, extensions: [gfm()], htmlExtensions: [gfmHtml()] });
+}
+
+const bytes = (text: string): number => Buffer.byteLength(text);
+
+describe('renderMarkdown', () => {
+  it('is the document that was reviewed, for the published story', () => {
+    const text = renderMarkdown(story());
+    expect(text).toBe(kept('story.md', text));
+  });
+
+  it('is the document that was reviewed, for a static inspection', () => {
+    const models = [
+      { ...sensitive, numeric: null, verdict: 'INCOMPATIBLE' as const, reasons: sensitive.reasons.slice(1), recommendations: [] },
+      {
+        ...passing,
+        numeric: null,
+        reasons: [{ code: 'static_compatible' as const, message: 'Static check COMPATIBLE, score 1.00: no Q/K norm in 22 layers.' }],
+      },
+    ];
+    const text = renderMarkdown(report(models, { policy: 'static' }));
+    expect(text).toBe(kept('inspect.md', text));
+  });
+
+  it('is the document that was reviewed, for hostile names', () => {
+    const text = renderMarkdown(report([hostile]));
+    expect(text).toBe(kept('hostile.md', text));
+  });
+
+  it('starts with the verdict and puts failing rows first', () => {
+    const lines = renderMarkdown(report([passing, sensitive, failing])).split('\n');
+    expect(lines[0]).toBe('## ❌ fused-compat gate failed: 1 INCOMPATIBLE, 1 WARNING, 1 COMPATIBLE');
+    expect(lines.filter((line) => /^\| `models/.test(line)).map((line) => line.split('`')[1])).toEqual([
+      'models/ernie45-mini',
+      'models/qwen3-mini',
+      'models/tinyllama-mini',
+    ]);
+  });
+
+  it('puts what fail-on names first even if other verdicts are worse', () => {
+    const text = renderMarkdown(report([failing, sensitive], { fail_on: ['WARNING'] }));
+    expect(text.indexOf('| `models/qwen3-mini`')).toBeLessThan(text.indexOf('| `models/ernie45-mini`'));
+  });
+
+  it('says so when the gate passes, and when it never fails', () => {
+    expect(renderMarkdown(report([passing]))).toMatch(/^## ✅ fused-compat gate passed: 1 COMPATIBLE\n/);
+    expect(renderMarkdown(report([failing], { fail_on: [], gate: 'pass' }))).toMatch(
+      /^## ✅ fused-compat gate passed \(fail-on: never\): 1 INCOMPATIBLE\n/,
+    );
+  });
+
+  it('shows what was not measured as a dash and a missing norm as none', () => {
+    const unmeasured = renderMarkdown(report([modelReport({ static: null, numeric: null })]));
+    expect(unmeasured).toContain('| – | – | – | – | – | – | – |');
+    expect(renderMarkdown(report([modelReport({ numeric: null })]))).toContain('| none | none | 1.00 | – | – | – | – |');
+  });
+
+  it('gives a command that a shell takes as it is meant', () => {
+    const text = renderMarkdown(report([modelReport({ id: "it's $(rm) `x`" }), modelReport({ id: '-rf' })]));
+    expect(text).toContain("```sh\nfused-compat check --policy evidence -- 'it'\\''s $(rm) `x`' -rf\n```");
+  });
+
+  it('leaves a name that cannot be pasted out of the command', () => {
+    expect(renderMarkdown(report([modelReport({ id: 'a\u202eb' })]))).not.toContain('Reproduce');
+  });
+});
+
+describe('a budget', () => {
+  const many = (count: number) =>
+    report([
+      ...Array.from({ length: count }, (_, index) => ({ ...failing, id: `models/bad-${String(index).padStart(4, '0')}` })),
+      ...Array.from({ length: count }, (_, index) => ({ ...passing, id: `models/good-${String(index).padStart(4, '0')}` })),
+    ]);
+
+  it.each([60_000, 20_000, 8_000, 4_000, 2_000, 1_000, 400])('of %i bytes is kept, and the verdict line stands', (budget) => {
+    const text = renderMarkdown(many(20), { budget });
+    expect(bytes(text)).toBeLessThanOrEqual(budget);
+    expect(text).toMatch(/^## ❌ fused-compat gate failed: 20 INCOMPATIBLE, 20 COMPATIBLE\n/);
+  });
+
+  it('cuts details of passing models first, then kernels, then passing rows, and says what it cut', () => {
+    const full = renderMarkdown(many(20));
+    const steps = [full];
+    for (
+      let next = renderMarkdown(many(20), { budget: bytes(full) - 1 });
+      next !== steps.at(-1);
+      next = renderMarkdown(many(20), { budget: bytes(next) - 1 })
+    ) {
+      steps.push(next);
+      expect(bytes(next)).toBeLessThan(bytes(steps.at(-2) ?? ''));
+      if (steps.length > 6) break;
+    }
+    expect(steps[1]).toContain('the details of passing models are in report.json only');
+    expect(steps[1]).toContain('braid-rope');
+    expect(steps[2]).toContain('everything but the reasons of failing models');
+    expect(steps[2]).not.toContain('<details>');
+    expect(steps[3]).toContain('_Shortened to fit: the details are in report.json only._');
+    expect(steps[3]).toContain('good-0019');
+    expect(steps[4]).toContain('20 passing models (20 COMPATIBLE) in report.json only');
+    for (const step of steps.slice(0, 5))
+      for (let row = 0; row < 20; row++) expect(step).toContain(`bad-00${String(row).padStart(2, '0')}`);
+    expect(steps[5]).toContain('1 more failing model and 20 passing models');
+  });
+
+  it('too small for anything still gives the verdict line', () => {
+    expect(renderMarkdown(many(3), { budget: 10 })).toBe('## ❌ fused-compat gate failed: 3 INCOMPATIBLE, 3 COMPATIBLE\n');
+  });
+
+  it('is counted in bytes, not in characters', () => {
+    const wide = report(Array.from({ length: 50 }, (_, index) => modelReport({ id: `模型/${index}`, verdict: 'INCONCLUSIVE' })));
+    expect(bytes(renderMarkdown(wide, { budget: 5000 }))).toBeLessThanOrEqual(5000);
+  });
+});
+
+describe('hostile text', () => {
+  const page = rendered(renderMarkdown(report([hostile])));
+
+  it('brings no element, link or image of its own', () => {
+    const tags = new Set([...page.matchAll(/<\/?([a-z0-9]+)/gi)].map((match) => match[1]));
+    expect([...tags].sort()).toEqual([
+      'b',
+      'code',
+      'details',
+      'h2',
+      'h3',
+      'li',
+      'p',
+      'sub',
+      'summary',
+      'table',
+      'tbody',
+      'td',
+      'th',
+      'thead',
+      'tr',
+      'ul',
+    ]);
+    expect(page).not.toMatch(/<[^>]*onerror=|<!--/);
+  });
+
+  it('keeps every table row at its number of cells', () => {
+    for (const table of page.match(/<table>.*?<\/table>/gs) ?? []) {
+      const rows = (table.match(/<tr>.*?<\/tr>/gs) ?? []).map((row) => (row.match(/<t[hd]/g) ?? []).length);
+      expect(new Set(rows).size).toBe(1);
+    }
+  });
+
+  it('mentions nobody and refers to no issue outside code', () => {
+    const text = page.replace(/<code>.*?<\/code>/gs, '');
+    expect(text).not.toMatch(/@\w|#\d|GH-\d|:\/\/|www\.\w/);
+  });
+
+  it('reads as it was written', () => {
+    const words = page
+      .replace(/<[^>]+>/g, '')
+      .replaceAll('\u200b', '')
+      .replaceAll('&lt;', '<')
+      .replaceAll('&gt;', '>')
+      .replaceAll('&quot;', '"');
+    expect(words).toContain(
+      'no tensor "model.`|<b>*x*</b> [click](https://evil.example) ![i](x) @octocat fixes #12 GH-3 www.evil.example a@b.example $x$ ~~y~~ _z_ snake_case \\ \ufffdabc\ufffd[2J next"',
+    );
+    expect(words).toContain('# not a heading');
+    expect(words).toContain('1. not a list');
+  });
+
+  it.each(['a\\|b', '\\', '``', '`', '|', ' ', '', '<!--', '\\`|', '[x]: http://evil', '&lt;b&gt;', '\u0000'])(
+    '"%s" as a name stays one cell of code',
+    (id) => {
+      const row = /<tbody>\n<tr>.*?<\/tr>/s.exec(rendered(renderMarkdown(report([modelReport({ id })]))))?.[0] ?? '';
+      expect(row.match(/<td/g)).toHaveLength(9);
+      expect(row).toMatch(/^<tbody>\n<tr>\n<td><code>[^<]*<\/code><\/td>/);
+    },
+  );
+
+  it('that is endless is shortened at its middle', () => {
+    const text = renderMarkdown(report([modelReport({ id: `start-${'x'.repeat(100_000)}-end` })]));
+    expect(text).toMatch(/start-x+…x+-end/);
+    expect(text.length).toBeLessThan(10_000);
+  });
+});

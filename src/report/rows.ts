@@ -1,0 +1,77 @@
+// What every rendering of a report shows first: the gate's line and one row of figures per model, failing models first.
+
+import { difference, magnitude, multiple, percent, score } from './numbers.js';
+import type { ModelReport, Report, Verdict } from './types.js';
+import { VERDICTS } from './types.js';
+
+export const EMOJI: Record<Verdict, string> = {
+  INCOMPATIBLE: '❌',
+  IMPLEMENTATION_ISSUE: '🛠',
+  INCONCLUSIVE: '❔',
+  WARNING: '⚠️',
+  COMPATIBLE: '✅',
+};
+
+const STATIC_COLUMNS = ['K max', 'K ratio', 'score'];
+const NUMERIC_COLUMNS = ['max abs diff', '× noise floor', 'amplification', 'top-1'];
+
+export interface Row {
+  model: ModelReport;
+  failing: boolean;
+  /** In the order of `columnsOf`. */
+  figures: string[];
+}
+
+/** The names of the figures; under policy `static` no kernel runs, so there are none of the numeric diff. */
+export function columnsOf(report: Report): string[] {
+  return report.policy === 'static' ? STATIC_COLUMNS : [...STATIC_COLUMNS, ...NUMERIC_COLUMNS];
+}
+
+/** Rows with failing models first, then by how bad their verdict is, then in the user's order. */
+export function rowsOf(report: Report): Row[] {
+  const rows = report.models.map((model) => ({
+    model,
+    failing: report.fail_on.includes(model.verdict),
+    figures: figuresOf(model).slice(0, columnsOf(report).length),
+  }));
+  const rank = (row: Row): number => (row.failing ? 0 : VERDICTS.length) + VERDICTS.indexOf(row.model.verdict);
+  return rows.sort((a, b) => rank(a) - rank(b));
+}
+
+function figuresOf({ static: checked, numeric }: ModelReport): string[] {
+  // "none" is a finding (no K norm), a dash is the lack of one.
+  const norm = (value: number | null): string => (checked !== null && value === null ? 'none' : magnitude(value));
+  const kernels = numeric?.kernels ?? [];
+  return [
+    norm(checked?.max_k_weight ?? null),
+    norm(checked?.k_weight_ratio ?? null),
+    score(checked?.score ?? null),
+    difference(largest(kernels.map((kernel) => kernel.max_abs_diff))),
+    multiple(largest([...kernels.flatMap((kernel) => [kernel.accuracy_ratio, kernel.max_ratio]), numeric?.model?.kl_ratio ?? null])),
+    multiple(numeric?.model?.amplification ?? null),
+    percent(numeric?.model?.top1_agreement ?? null),
+  ];
+}
+
+function largest(values: (number | null)[]): number | null {
+  const measured = values.filter((value) => value !== null);
+  return measured.length === 0 ? null : Math.max(...measured);
+}
+
+/** `1 INCOMPATIBLE, 2 COMPATIBLE`. */
+export function tally(models: readonly ModelReport[]): string {
+  const counts = VERDICTS.map((verdict) => [models.filter((model) => model.verdict === verdict).length, verdict] as const);
+  const shown = counts.filter(([number]) => number > 0).map(([number, verdict]) => `${number} ${verdict}`);
+  return shown.length === 0 ? 'no model' : shown.join(', ');
+}
+
+/** `gate failed: 1 INCOMPATIBLE, 2 COMPATIBLE`. */
+export function gateLine(report: Report): string {
+  const never = report.fail_on.length === 0 ? ' (fail-on: never)' : '';
+  return `gate ${report.gate === 'fail' ? 'failed' : 'passed'}${never}: ${tally(report.models)}`;
+}
+
+/** The rule that the gate followed: `policy evidence, fails on INCOMPATIBLE, INCONCLUSIVE`. */
+export function ruleLine(report: Report): string {
+  return `policy ${report.policy}, ${report.fail_on.length === 0 ? 'never fails' : `fails on ${report.fail_on.join(', ')}`}`;
+}

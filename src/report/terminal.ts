@@ -1,0 +1,113 @@
+// The report for a person at a terminal: a table, the reasons, and the gate's line last, where the eye is.
+
+import { stripVTControlCharacters } from 'node:util';
+import Table from 'cli-table3';
+import pico from 'picocolors';
+import { plain, plainName } from './escape.js';
+import { columnsOf, gateLine, rowsOf, ruleLine } from './rows.js';
+import type { Row } from './rows.js';
+import type { Report, Verdict } from './types.js';
+
+export interface TerminalOptions {
+  /** ANSI colours; the caller has looked at NO_COLOR and at whether this is a terminal. */
+  color: boolean;
+  /** Width in characters; a table that is wider becomes a list. Default: no limit. */
+  columns?: number | undefined;
+}
+
+/** Text wraps here even in a wider terminal, and where the width is unknown. */
+const TEXT_WIDTH = 110;
+const NARROWEST = 30;
+
+type Paint = (text: string) => string;
+
+/** The report as text for a terminal; foreign text in it is free of control characters. */
+export function renderTerminal(report: Report, { color, columns = Infinity }: TerminalOptions): string {
+  const paint = painter(color);
+  const rows = rowsOf(report);
+  const names = columnsOf(report);
+  const wide = tableOf(rows, names, paint);
+  // Every line of the table is as wide as its border, and a border is one column per character.
+  const tableWidth = stripVTControlCharacters(wide.split('\n', 1)[0] ?? '').length;
+  const overview = tableWidth <= columns ? wide : rows.map((row) => stacked(row, names, paint, columns)).join('\n');
+  const reasons = rows.filter((row) => row.model.verdict !== 'COMPATIBLE').map((row) => explained(row, paint, columns));
+  return [overview, ...reasons, lastLine(report, paint, columns)].join('\n\n') + '\n';
+}
+
+/** One line: what `--quiet` leaves of the report. */
+export function renderGateLine(report: Report, { color, columns = Infinity }: TerminalOptions): string {
+  return `${lastLine(report, painter(color), columns)}\n`;
+}
+
+interface Painter {
+  verdict: Record<Verdict, Paint>;
+  bold: Paint;
+  dim: Paint;
+  good: Paint;
+  bad: Paint;
+}
+
+function painter(color: boolean): Painter {
+  const { red, yellow, green, magenta, bold, dim } = pico.createColors(color);
+  return {
+    verdict: { INCOMPATIBLE: red, IMPLEMENTATION_ISSUE: red, INCONCLUSIVE: magenta, WARNING: yellow, COMPATIBLE: green },
+    bold,
+    dim,
+    good: (text) => bold(green(text)),
+    bad: (text) => bold(red(text)),
+  };
+}
+
+function tableOf(rows: Row[], names: string[], paint: Painter): string {
+  const table = new Table({
+    head: ['model', 'verdict', ...names].map(paint.bold),
+    colAligns: ['left', 'left', ...names.map(() => 'right' as const)],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const { model, figures } of rows) table.push([plainName(model.id, 48), paint.verdict[model.verdict](model.verdict), ...figures]);
+  return table.toString();
+}
+
+/** The row of a terminal that is too narrow for the table. */
+function stacked({ model, figures }: Row, names: string[], paint: Painter, columns: number): string {
+  const head = `${paint.verdict[model.verdict](model.verdict)} ${plainName(model.id)}`;
+  const facts = names.map((name, index) => `${name} ${figures[index] ?? ''}`).join(', ');
+  return [head, ...wrap(facts, columns, '  ', '  ')].join('\n');
+}
+
+function explained({ model }: Row, paint: Painter, columns: number): string {
+  const lines = [`${paint.bold(plainName(model.id))}: ${paint.verdict[model.verdict](model.verdict)}`];
+  for (const reason of model.reasons) lines.push(...wrap(plain(reason.message), columns, '  - ', '    '));
+  for (const cause of model.diagnosis) lines.push(...wrap(`cause: ${plain(cause.message)}`, columns, '  - ', '    '));
+  for (const advice of model.recommendations) lines.push(...wrap(plain(advice), columns, '  > ', '    ').map(paint.dim));
+  return lines.join('\n');
+}
+
+function lastLine(report: Report, paint: Painter, columns: number): string {
+  const mark = report.gate === 'fail' ? paint.bad : paint.good;
+  const [first = '', ...rest] = wrap(`${gateLine(report)} (${ruleLine(report)})`, columns, '', '  ');
+  const [gate = '', after] = first.split(/:(.*)/s);
+  return [after === undefined ? first : `${mark(gate)}:${after}`, ...rest].join('\n');
+}
+
+/** Words into lines; a word that is longer than a line is broken. */
+function wrap(text: string, columns: number, first: string, next: string): string[] {
+  const width = Math.max(NARROWEST, Math.min(columns, TEXT_WIDTH));
+  const lines: string[] = [];
+  let line = first;
+  let empty = true;
+  for (const word of text.split(' ').flatMap((entry) => pieces(entry, width - first.length))) {
+    if (!empty && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = next;
+      empty = true;
+    }
+    line += empty ? word : ` ${word}`;
+    empty = false;
+  }
+  return [...lines, line];
+}
+
+function pieces(word: string, width: number): string[] {
+  return word.length <= width ? [word] : (word.match(new RegExp(`.{1,${width}}`, 'gu')) ?? []);
+}
