@@ -31,7 +31,12 @@ function lookUp(description, reference) {
 }
 
 function extract(description) {
-  const out = { openapi: description.openapi, info: { version: description.info.version, license: description.info.license }, paths: {}, components: {} };
+  const out = {
+    openapi: description.openapi,
+    info: { version: description.info.version, license: description.info.license },
+    paths: {},
+    components: {},
+  };
   const seen = new Set();
   const follow = (value) => {
     if (typeof value !== 'object' || value === null) return;

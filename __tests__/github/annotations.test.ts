@@ -44,11 +44,16 @@ describe('annotations', () => {
     expect(annotations(many(10))).toHaveLength(10);
     const given = annotations(many(13));
     expect(given).toHaveLength(10);
-    expect(given[9]?.message).toBe('4 more models\nmodel-9: INCOMPATIBLE\nmodel-10: INCOMPATIBLE\nmodel-11: INCOMPATIBLE\nmodel-12: INCOMPATIBLE');
+    expect(given[9]?.message).toBe(
+      '4 more models\nmodel-9: INCOMPATIBLE\nmodel-10: INCOMPATIBLE\nmodel-11: INCOMPATIBLE\nmodel-12: INCOMPATIBLE',
+    );
   });
 
   it('keep to the room that other annotations left', () => {
-    expect(annotations(many(3), { errors: 2, warnings: 10 }).map(({ message }) => message.split('\n')[0])).toEqual(['model-0', '2 more models']);
+    expect(annotations(many(3), { errors: 2, warnings: 10 }).map(({ message }) => message.split('\n')[0])).toEqual([
+      'model-0',
+      '2 more models',
+    ]);
     expect(annotations(many(3), { errors: 0, warnings: 10 })).toEqual([]);
   });
 

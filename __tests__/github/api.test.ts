@@ -98,7 +98,9 @@ describe('explanations', () => {
     expect(await explained(FORBIDDEN_ANSWER)).toMatch(/^the token may not do this \(HTTP 403: Resource not accessible/);
     expect(await explained({ ...FORBIDDEN_ANSWER, status: 404 })).toMatch(/^the token may not do this \(HTTP 404/);
     expect(await explained(FORBIDDEN_ANSWER, true)).toMatch(/^the pull request comes from a fork, whose runs get a read-only token/);
-    expect(await explained({ status: 401, body: { message: 'Bad credentials' } })).toMatch(/github-token is not valid \(HTTP 401: Bad credentials/);
+    expect(await explained({ status: 401, body: { message: 'Bad credentials' } })).toMatch(
+      /github-token is not valid \(HTTP 401: Bad credentials/,
+    );
     expect(await explained({ status: 422, body: { message: 'No commit found' } })).toMatch(/^GitHub refused what was sent/);
   });
 

@@ -36,7 +36,10 @@ afterEach(async () => {
 
 function write(report: Report, key = 'default', onlyUpdate = false): Promise<CommentOutcome> {
   const body = commentBody(report, key, EVENT);
-  return withRetries(() => upsertComment(octokit, EVENT, PULL, { key, body, onlyUpdate }), () => Promise.resolve());
+  return withRetries(
+    () => upsertComment(octokit, EVENT, PULL, { key, body, onlyUpdate }),
+    () => Promise.resolve(),
+  );
 }
 
 function theirs(login: string, type: 'User' | 'Bot', body = `${MARKER}theirs`): void {
@@ -77,7 +80,9 @@ describe('the comment', () => {
 
   it('is not looked for on other pages once it was found', async () => {
     await write(GOOD);
-    github.comments.push(...Array.from({ length: 150 }, (_, index) => ({ id: 2000 + index, body: 'later', login: 'p', type: 'User' as const, issue: 5 })));
+    github.comments.push(
+      ...Array.from({ length: 150 }, (_, index) => ({ id: 2000 + index, body: 'later', login: 'p', type: 'User' as const, issue: 5 })),
+    );
     github.requests.length = 0;
     expect(await write(BAD)).toBe('updated');
     expect(github.requests.filter((line) => line.includes('/comments?'))).toHaveLength(1);
@@ -134,7 +139,10 @@ describe('the comment', () => {
     await write(GOOD, 'gpu');
     await write(GOOD, 'gpu-2');
     expect(await write(BAD, 'gpu')).toBe('updated');
-    expect(github.comments.map(({ body }) => body.split('\n')[0])).toEqual(['<!-- fused-compat:gpu v1 -->', '<!-- fused-compat:gpu-2 v1 -->']);
+    expect(github.comments.map(({ body }) => body.split('\n')[0])).toEqual([
+      '<!-- fused-compat:gpu v1 -->',
+      '<!-- fused-compat:gpu-2 v1 -->',
+    ]);
   });
 
   it('is not written when the pull request has moved on', async () => {
@@ -173,7 +181,9 @@ describe("the comment's text", () => {
   });
 
   it('stays under 65,000 bytes with marker and footer, and keeps both', async () => {
-    const models = Array.from({ length: 2000 }, (_, index) => aModel(`org/modèle-${index}-${'é'.repeat(40)}`, index % 2 === 0 ? 'WARNING' : 'INCOMPATIBLE'));
+    const models = Array.from({ length: 2000 }, (_, index) =>
+      aModel(`org/modèle-${index}-${'é'.repeat(40)}`, index % 2 === 0 ? 'WARNING' : 'INCOMPATIBLE'),
+    );
     const body = commentBody(aReport(models), 'default', EVENT);
     expect(Buffer.byteLength(body)).toBeLessThanOrEqual(65_000);
     expect(Buffer.byteLength(body)).toBeGreaterThan(30_000);

@@ -25,7 +25,9 @@ describe('the loopback GitHub', () => {
     expect(await send('GET', `${REPO}/issues/5/comments?per_page=100&page=1`)).toBe(200);
     expect(await send('PATCH', `${REPO}/issues/comments/1001`, { body: 'again' })).toBe(200);
     expect(await send('GET', `${REPO}/pulls/5`)).toBe(200);
-    expect(await send('POST', `${REPO}/statuses/${SHA}`, { state: 'success', context: 'c', description: 'd', target_url: 'https://x' })).toBe(201);
+    expect(
+      await send('POST', `${REPO}/statuses/${SHA}`, { state: 'success', context: 'c', description: 'd', target_url: 'https://x' }),
+    ).toBe(201);
     expect(await send('GET', '/user')).toBe(403);
     github.actor = { login: 'octocat', type: 'User', installation: false };
     expect(await send('GET', '/user')).toBe(200);

@@ -74,7 +74,9 @@ function match(method: string, path: string): Match | null {
 }
 
 function parametersOf({ parameters }: Operation): Parameter[] {
-  return parameters.map((item) => ('$ref' in item ? (description.components.parameters[item.$ref.split('/').pop() ?? ''] as Parameter) : item));
+  return parameters.map((item) =>
+    '$ref' in item ? (description.components.parameters[item.$ref.split('/').pop() ?? ''] as Parameter) : item,
+  );
 }
 
 /** Text from a URL as the type its schema asks for, so that ajv judges numbers as numbers. */
@@ -86,7 +88,8 @@ function checkRequest({ template, method, operation, params }: Match, query: URL
   const problems: string[] = [];
   const known = parametersOf(operation);
   for (const name of query.keys()) {
-    if (!known.some((parameter) => parameter.in === 'query' && parameter.name === name)) problems.push(`query parameter ${name} is unknown`);
+    if (!known.some((parameter) => parameter.in === 'query' && parameter.name === name))
+      problems.push(`query parameter ${name} is unknown`);
   }
   for (const parameter of known) {
     const text = parameter.in === 'path' ? params[parameter.name] : query.get(parameter.name);
@@ -95,7 +98,8 @@ function checkRequest({ template, method, operation, params }: Match, query: URL
       continue;
     }
     const check = ajv.compile(parameter.schema);
-    if (!check(typed(text, parameter.schema))) problems.push(`${parameter.in} parameter ${parameter.name}: ${ajv.errorsText(check.errors)}`);
+    if (!check(typed(text, parameter.schema)))
+      problems.push(`${parameter.in} parameter ${parameter.name}: ${ajv.errorsText(check.errors)}`);
   }
   if (operation.requestBody === undefined && body !== undefined) problems.push('no body is allowed');
   if (operation.requestBody !== undefined) {
@@ -111,7 +115,8 @@ function checkRequest({ template, method, operation, params }: Match, query: URL
 function checkAnswer({ template, method, operation }: Match, status: number, body: unknown): string[] {
   const response = operation.responses[String(status)] as { $ref?: string; content?: Json } | undefined;
   // GitHub documents few of the errors it gives; those share one shape.
-  if (response === undefined) return status >= 400 ? complain(pointer('components', 'schemas', 'basic-error'), body, 'answer') : [`status ${status} is undocumented`];
+  if (response === undefined)
+    return status >= 400 ? complain(pointer('components', 'schemas', 'basic-error'), body, 'answer') : [`status ${status} is undocumented`];
   const base = response.$ref === undefined ? ['paths', template, method, 'responses', String(status)] : response.$ref.slice(2).split('/');
   return complain(pointer(...base, 'content', 'application/json', 'schema'), body, 'answer');
 }
@@ -184,7 +189,10 @@ interface Answer {
 }
 
 function validationFailed(message: string): Answer {
-  return { status: 422, body: { message: 'Validation Failed', documentation_url: 'https://docs.github.com/rest', errors: [{ code: 'custom', message }] } };
+  return {
+    status: 422,
+    body: { message: 'Validation Failed', documentation_url: 'https://docs.github.com/rest', errors: [{ code: 'custom', message }] },
+  };
 }
 
 function tooLong(body: string): boolean {
@@ -206,9 +214,13 @@ function perform(double: GitHubDouble, { template, method, params }: Match, path
   const { owner, repo, actor } = double;
   if (template === '/user') {
     if (actor.installation) return { status: 403, body: FORBIDDEN };
-    return { status: 200, body: { ...example('private-user-response-with-public-profile-information'), login: actor.login, user_view_type: 'public' } };
+    return {
+      status: 200,
+      body: { ...example('private-user-response-with-public-profile-information'), login: actor.login, user_view_type: 'public' },
+    };
   }
-  if (params['owner'] !== owner || params['repo'] !== repo) return { status: 404, body: { message: 'Not Found', documentation_url: 'x', status: '404' } };
+  if (params['owner'] !== owner || params['repo'] !== repo)
+    return { status: 404, body: { message: 'Not Found', documentation_url: 'x', status: '404' } };
   if (template.endsWith('/pulls/{pull_number}')) {
     // GitHub's example breaks GitHub's schema in `requested_teams`, so that list is empty here.
     const pull = { ...example('pull-request'), requested_teams: [], number: Number(params['pull_number']) } as Json;
@@ -237,7 +249,8 @@ function perform(double: GitHubDouble, { template, method, params }: Match, path
 
 function graphql(double: GitHubDouble, body: unknown): Answer {
   const { query } = (body ?? {}) as { query?: unknown };
-  if (typeof query !== 'string' || !/^query \{ viewer \{ login \} \}$/.test(query)) double.violations.push(`unknown GraphQL query ${String(query)}`);
+  if (typeof query !== 'string' || !/^query \{ viewer \{ login \} \}$/.test(query))
+    double.violations.push(`unknown GraphQL query ${String(query)}`);
   return { status: 200, body: { data: { viewer: { login: double.actor.login } } } };
 }
 

@@ -27,7 +27,9 @@ describe('posting inputs', () => {
     ['status-context', 'a\nb', 'got "a\\nb"'],
     ['status-context', 'x'.repeat(101), 'input status-context must be'],
   ])('refuse %s: %j by name and value', (name, value, message) => {
-    expect(() => readPosting(inputs({ [name]: value }))).toThrow(expect.objectContaining({ name: 'UsageError', message: expect.stringContaining(message) }));
+    expect(() => readPosting(inputs({ [name]: value }))).toThrow(
+      expect.objectContaining({ name: 'UsageError', message: expect.stringContaining(message) }),
+    );
   });
 });
 
@@ -46,7 +48,9 @@ describe('config inputs', () => {
 
   it('tell prompts from the file that holds them', () => {
     expect(readConfigInputs(inputs({ prompts: 'ci/prompts.txt' })).overrides).toEqual({ prompts: 'ci/prompts.txt' });
-    expect(readConfigInputs(inputs({ prompts: 'Hello, world\r\n\n  Bonjour  ' })).overrides).toEqual({ prompts: ['Hello, world', 'Bonjour'] });
+    expect(readConfigInputs(inputs({ prompts: 'Hello, world\r\n\n  Bonjour  ' })).overrides).toEqual({
+      prompts: ['Hello, world', 'Bonjour'],
+    });
     expect(readConfigInputs(inputs({ prompts: 'Hello' })).overrides).toEqual({ prompts: ['Hello'] });
   });
 });

@@ -5,9 +5,7 @@ import { NO_REPORT, outputsOf } from '../../src/github/outputs.js';
 import { aModel, aReport } from './report.js';
 
 const action = parse(readFileSync(new URL('../../action.yml', import.meta.url), 'utf8')) as {
-  inputs: Record<string, { default?: string }>;
   outputs: Record<string, unknown>;
-  runs: unknown;
 };
 
 describe('outputs', () => {
@@ -18,7 +16,13 @@ describe('outputs', () => {
   });
 
   it('count the verdicts and name the worst', () => {
-    const models = [aModel('a', 'WARNING'), aModel('b', 'INCONCLUSIVE'), aModel('c', 'COMPATIBLE'), aModel('d', 'WARNING'), aModel('e', 'IMPLEMENTATION_ISSUE')];
+    const models = [
+      aModel('a', 'WARNING'),
+      aModel('b', 'INCONCLUSIVE'),
+      aModel('c', 'COMPATIBLE'),
+      aModel('d', 'WARNING'),
+      aModel('e', 'IMPLEMENTATION_ISSUE'),
+    ];
     expect(outputsOf(aReport(models), { json: '/r/report.json', markdown: '/r/report.md' })).toEqual({
       verdict: 'IMPLEMENTATION_ISSUE',
       gate: 'fail',
@@ -31,25 +35,22 @@ describe('outputs', () => {
       'implementation-issue': '1',
       inconclusive: '1',
     });
-    expect(outputsOf(aReport([aModel('c', 'COMPATIBLE')]), { json: 'j', markdown: 'm' })).toMatchObject({ verdict: 'COMPATIBLE', gate: 'pass' });
+    expect(outputsOf(aReport([aModel('c', 'COMPATIBLE')]), { json: 'j', markdown: 'm' })).toMatchObject({
+      verdict: 'COMPATIBLE',
+      gate: 'pass',
+    });
   });
 
   it('have no paths and fail the gate when the report could not be written', () => {
-    expect(outputsOf(aReport([aModel('a', 'COMPATIBLE')]), null)).toMatchObject({ verdict: 'COMPATIBLE', gate: 'fail', 'report-json': '', 'report-markdown': '' });
+    expect(outputsOf(aReport([aModel('a', 'COMPATIBLE')]), null)).toMatchObject({
+      verdict: 'COMPATIBLE',
+      gate: 'fail',
+      'report-json': '',
+      'report-markdown': '',
+    });
   });
 
   it('fail the gate while there is no report', () => {
     expect(NO_REPORT).toMatchObject({ gate: 'fail', verdict: '', models: '' });
-  });
-});
-
-describe('action.yml', () => {
-  it('has no default but the token, so that the config file can set what an input leaves open', () => {
-    const defaults = Object.entries(action.inputs).filter(([, input]) => input.default !== undefined);
-    expect(defaults.map(([name, input]) => [name, input.default])).toEqual([['github-token', '${{ github.token }}']]);
-  });
-
-  it('runs the bundle on Node 24', () => {
-    expect(action.runs).toEqual({ using: 'node24', main: 'dist/action.js' });
   });
 });

@@ -1,13 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { connect } from '../../src/github/api.js';
 import type { Event } from '../../src/github/event.js';
-import { countsLine, setStatus, statusOfFailure, statusOfReport } from '../../src/github/status.js';
+import { setStatus, statusOfFailure, statusOfReport } from '../../src/github/status.js';
 import type { GitHubDouble } from './double.js';
 import { startGitHub } from './double.js';
 import { aModel, aReport } from './report.js';
 
 const SHA = 'a'.repeat(40);
-const EVENT: Event = { name: 'push', owner: 'octo-org', repo: 'fast.kernels', sha: SHA, pullRequest: null, runUrl: 'https://github.com/r/actions/runs/1' };
+const EVENT: Event = {
+  name: 'push',
+  owner: 'octo-org',
+  repo: 'fast.kernels',
+  sha: SHA,
+  pullRequest: null,
+  runUrl: 'https://github.com/r/actions/runs/1',
+};
 
 let github: GitHubDouble;
 beforeEach(async () => {
@@ -21,20 +28,29 @@ afterEach(async () => {
 describe('the commit status', () => {
   it('succeeds with the gate and counts the verdicts, worst first', () => {
     const report = aReport([aModel('a', 'COMPATIBLE'), aModel('b', 'WARNING'), aModel('c', 'COMPATIBLE')]);
-    expect(statusOfReport(report)).toEqual({ state: 'success', description: 'Gate passed: 1 WARNING, 2 COMPATIBLE' });
-    expect(countsLine(aReport([]))).toBe('no models');
+    expect(statusOfReport(report)).toEqual({ state: 'success', description: 'gate passed: 1 WARNING, 2 COMPATIBLE' });
   });
 
   it('fails with the gate and names the models that failed it', () => {
     const report = aReport([aModel('a', 'COMPATIBLE'), aModel('b', 'INCOMPATIBLE'), aModel('c', 'INCONCLUSIVE')]);
     expect(statusOfReport(report)).toEqual({
       state: 'failure',
-      description: 'Gate failed: 1 INCOMPATIBLE, 1 INCONCLUSIVE, 1 COMPATIBLE (b, c)',
+      description: 'gate failed: 1 INCOMPATIBLE, 1 INCONCLUSIVE, 1 COMPATIBLE (b, c)',
+    });
+  });
+
+  it('says that nothing can fail when fail-on is never', () => {
+    expect(statusOfReport(aReport([aModel('a', 'INCOMPATIBLE')], []))).toEqual({
+      state: 'success',
+      description: 'gate passed (fail-on: never): 1 INCOMPATIBLE',
     });
   });
 
   it('is an error when there is no verdict', () => {
-    expect(statusOfFailure('input comment must be\none of')).toEqual({ state: 'error', description: 'No verdict: input comment must be one of' });
+    expect(statusOfFailure('input comment must be\none of')).toEqual({
+      state: 'error',
+      description: 'no verdict: input comment must be one of',
+    });
   });
 
   it('is set on the commit, with the run behind it', async () => {
@@ -45,13 +61,16 @@ describe('the commit status', () => {
     ]);
   });
 
-  it.each(['é'.repeat(300), '😀'.repeat(300), `x${'😀'.repeat(300)}`])('has a description that GitHub takes for a name such as %.4s…', async (name) => {
-    const octokit = await connect('ghs_test', github.url);
-    const status = statusOfReport(aReport([aModel(name, 'INCOMPATIBLE')]));
-    expect(status.description.length).toBeLessThanOrEqual(140);
-    expect(status.description.length).toBeGreaterThanOrEqual(138);
-    expect(Buffer.from(status.description).toString()).toBe(status.description);
-    await setStatus(octokit, { ...EVENT, runUrl: null }, 'fused-compat', status);
-    expect(github.statuses).toHaveLength(1);
-  });
+  it.each(['é'.repeat(300), '😀'.repeat(300), `x${'😀'.repeat(300)}`])(
+    'has a description that GitHub takes for a name such as %.4s…',
+    async (name) => {
+      const octokit = await connect('ghs_test', github.url);
+      const status = statusOfReport(aReport([aModel(name, 'INCOMPATIBLE')]));
+      expect(status.description.length).toBeLessThanOrEqual(140);
+      expect(status.description.length).toBeGreaterThanOrEqual(138);
+      expect(Buffer.from(status.description).toString()).toBe(status.description);
+      await setStatus(octokit, { ...EVENT, runUrl: null }, 'fused-compat', status);
+      expect(github.statuses).toHaveLength(1);
+    },
+  );
 });

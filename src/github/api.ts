@@ -47,7 +47,9 @@ function isConnectionFailure(error: unknown): boolean {
 function isRateLimit({ status, message, headers }: Failure): boolean {
   if (status === 429) return true;
   // The secondary limit comes as 403 too, https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
-  return status === 403 && (headers['retry-after'] !== undefined || headers['x-ratelimit-remaining'] === '0' || /rate limit/i.test(message));
+  return (
+    status === 403 && (headers['retry-after'] !== undefined || headers['x-ratelimit-remaining'] === '0' || /rate limit/i.test(message))
+  );
 }
 
 /** How long GitHub asks to wait, or a doubling second when it says nothing. */

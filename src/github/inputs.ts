@@ -54,7 +54,18 @@ function promptsOf(text: string): string | string[] {
 }
 
 /** Inputs that are keys of the config, under the same name. What their values may be is the schema's to say. */
-const CONFIG_INPUTS = ['models', 'kernels', 'policy', 'fail-on', 'dtype', 'execution-provider', 'require-gpu', 'prompts', 'layers', 'output'];
+const CONFIG_INPUTS = [
+  'models',
+  'kernels',
+  'policy',
+  'fail-on',
+  'dtype',
+  'execution-provider',
+  'require-gpu',
+  'prompts',
+  'layers',
+  'output',
+];
 
 /** The config file that was named and the config keys that were given as inputs, for `loadConfig`. */
 export function readConfigInputs(getInput: GetInput): { file: string | undefined; overrides: Record<string, unknown> } {

@@ -40,7 +40,12 @@ export async function openDesk(env: NodeJS.ProcessEnv, token: string, log: Log, 
 }
 
 /** Runs one act of posting; says in the log why it did not happen and which permission it takes. */
-async function attempt(what: string, permission: string, desk: Desk, act: (octokit: Octokit, event: Event) => Promise<void>): Promise<void> {
+async function attempt(
+  what: string,
+  permission: string,
+  desk: Desk,
+  act: (octokit: Octokit, event: Event) => Promise<void>,
+): Promise<void> {
   const { event, log, sleep } = desk;
   if (event === null) {
     log.info(`No ${what}: this is no run of GitHub Actions on a commit (GITHUB_REPOSITORY and GITHUB_SHA tell).`);

@@ -1,7 +1,7 @@
 // The commit status: the line next to the commit that a branch protection rule or ruleset can require.
 
+import { gateLine } from '../report/rows.js';
 import type { Report } from '../report/types.js';
-import { VERDICTS } from '../report/types.js';
 import type { Octokit } from './api.js';
 import type { Event } from './event.js';
 import { plainLine } from './log.js';
@@ -22,26 +22,19 @@ function fit(text: string): string {
   return `${/[\ud800-\udbff]$/.test(cut) ? cut.slice(0, -1) : cut}…`;
 }
 
-/** `1 INCOMPATIBLE, 2 COMPATIBLE`, worst first. */
-export function countsLine(report: Report): string {
-  const counts = VERDICTS.map((verdict) => ({ verdict, count: report.models.filter((model) => model.verdict === verdict).length }));
-  const present = counts.filter(({ count }) => count > 0).map(({ verdict, count }) => `${count} ${verdict}`);
-  return present.length === 0 ? 'no models' : present.join(', ');
-}
-
 /** The status of a finished run. Counts first, because names may be cut. */
 export function statusOfReport(report: Report): Status {
   const failing = report.models.filter(({ verdict }) => report.fail_on.includes(verdict)).map(({ id }) => id);
   const names = report.gate === 'fail' && failing.length > 0 ? ` (${failing.join(', ')})` : '';
   return {
     state: report.gate === 'pass' ? 'success' : 'failure',
-    description: fit(`${report.gate === 'pass' ? 'Gate passed' : 'Gate failed'}: ${countsLine(report)}${names}`),
+    description: fit(`${gateLine(report)}${names}`),
   };
 }
 
 /** The status of a run that came to no verdict. */
 export function statusOfFailure(message: string): Status {
-  return { state: 'error', description: fit(`No verdict: ${message}`) };
+  return { state: 'error', description: fit(`no verdict: ${message}`) };
 }
 
 /** Sets the status `context` on the commit that was judged. Errors of the API pass through; setting it again is harmless. */
