@@ -83,7 +83,8 @@ async function openFile(root: string, name: string): Promise<ByteSource | null> 
     const before = await stat(path, { bigint: true });
     if (!before.isFile()) throw new ModelError('weights_invalid', `${shown}: is ${kindOf(before)}, not a file: refused.`);
     // Between the two looks the path may have become a pipe or a link: neither is waited for or followed.
-    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0));
+    // Windows has neither flag: there they are undefined, which counts as 0.
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
     const opened = await handle.stat({ bigint: true });
     if (!sameFile(before, opened)) throw changed(shown);
     return fileSource(shown, path, handle, opened);

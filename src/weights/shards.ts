@@ -43,14 +43,15 @@ async function readWeightMap(index: ByteSource): Promise<Map<string, string>> {
   const foreign = describeForeign(bytes.subarray(0, FOREIGN_BYTES));
   if (foreign !== null) throw invalid(name, `${foreign}.`);
   const cursor = startText(bytes, (at, problem) => invalid(name, `${problem} (byte ${at}). The index is damaged: download it again.`));
-  let weightMap: Map<string, string> | null = null;
+  const found: Map<string, string>[] = [];
   scanObject(cursor, 'the index', (key, keyAt) => {
     if (key !== 'weight_map') skipValue(cursor);
-    else if (weightMap === null) weightMap = scanWeightMap(cursor);
+    else if (found.length === 0) found.push(scanWeightMap(cursor));
     else throw cursor.fault(keyAt, '"weight_map" stands in the index twice');
   });
   expectEnd(cursor);
-  if (weightMap === null) throw invalid(name, 'has no "weight_map", which says which shard each tensor is in. Download it again.');
+  const [weightMap] = found;
+  if (weightMap === undefined) throw invalid(name, 'has no "weight_map", which says which shard each tensor is in. Download it again.');
   return weightMap;
 }
 
