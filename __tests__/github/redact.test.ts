@@ -35,4 +35,8 @@ describe('redaction', () => {
     expect(JSON.stringify(clean)).not.toContain('s3cret-value');
     expect(clean).toEqual(aReport([aModel('a/***', 'COMPATIBLE', 'saw ***')]));
   });
+
+  it('does not turn a broken number into one that was not measured', () => {
+    expect(redactData({ score: NaN, layers: [null, -0] }, redact)).toEqual({ score: NaN, layers: [null, -0] });
+  });
 });

@@ -20,8 +20,13 @@ export function redactor(secrets: readonly string[]): Redact {
   };
 }
 
-/** A copy of `data` (JSON-like) with every string in it redacted; keys stay. */
+/** A copy of `data` (plain objects, lists and values) with every string in it redacted; keys and numbers stay, NaN too. */
 export function redactData<T>(data: T, redact: Redact): T {
-  // The reviver sees each value after its children; it returns what it was given, but for strings.
-  return JSON.parse(JSON.stringify(data), (_key, value: unknown) => (typeof value === 'string' ? redact(value) : value)) as T;
+  const copy = (value: unknown): unknown => {
+    if (typeof value === 'string') return redact(value);
+    if (Array.isArray(value)) return value.map(copy);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, copy(entry)]));
+  };
+  return copy(data) as T;
 }
