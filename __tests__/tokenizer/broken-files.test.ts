@@ -81,6 +81,7 @@ describe('tokenizer.json', () => {
 
   const cases: [string, (json: Json) => void, string][] = [
     ['no model', (json) => Object.assign(json, { model: null }), '"model" is null'],
+    ['a missing vocabulary', (json) => Object.assign(json.model, { vocab: undefined }), '"model.vocab" is missing'],
     [
       'an unknown model type',
       (json) => Object.assign(json.model, { type: 'Magic' }),

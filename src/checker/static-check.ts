@@ -23,7 +23,7 @@ export async function staticCheck(
   const inventory = findNormTensors(checkpoint);
   const values = await readNormValues(checkpoint, inventory, multipliesByOnePlusWeight(modelConfig));
   const measured = values.layers.filter((layer) => layer.k !== null || layer.q !== null).map((layer) => measure(layer, thresholds));
-  const layers = measured.map(({ ratio: _, ...layer }) => layer);
+  const layers = measured.map(({ report }) => report);
   const ratio = maxOrNull(measured.map((layer) => layer.ratio));
   const maxK = maxOrNull(layers.map((layer) => layer.max_k));
   const extreme = layers.filter((layer) => layer.extreme);
@@ -51,11 +51,11 @@ export async function staticCheck(
   };
 }
 
-/** A layer's numbers, and its K ratio with Infinity for a median of zero, which JSON cannot hold. */
-function measure(layer: LayerVectors, thresholds: StaticThresholds): StaticLayer & { ratio: number | null } {
+/** A layer's entry in the report, and its K ratio with Infinity for a median of zero, which JSON cannot hold. */
+function measure(layer: LayerVectors, thresholds: StaticThresholds): { report: StaticLayer; ratio: number | null } {
   const k = statistics(layer.k);
   const q = statistics(layer.q);
-  return {
+  const report = {
     layer: layer.layer,
     max_k: k.max,
     median_k: k.median,
@@ -64,8 +64,8 @@ function measure(layer: LayerVectors, thresholds: StaticThresholds): StaticLayer
     median_q: q.median,
     q_ratio: finiteOrNull(q.ratio),
     extreme: (k.max ?? 0) > thresholds.extreme_weight || (q.max ?? 0) > thresholds.extreme_weight,
-    ratio: k.ratio,
   };
+  return { report, ratio: k.ratio };
 }
 
 function statistics(vector: Vector | null): { max: number | null; median: number | null; ratio: number | null } {

@@ -11,7 +11,7 @@ export function invalid(file: string, problem: string): ModelError {
 
 /** A value from a file, shortened and on one line, for a message. */
 export function quote(value: unknown): string {
-  return printable(JSON.stringify(value) ?? String(value));
+  return value === undefined ? 'missing' : printable(JSON.stringify(value));
 }
 
 /** The message of whatever a library threw: some of them throw strings and numbers. */

@@ -1,12 +1,19 @@
 // tokenizer.json through @huggingface/tokenizers. The library trusts its input; tokenizer-json-check.ts is what makes that safe.
 
-import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers';
+import { Tokenizer as UntypedTokenizer } from '@huggingface/tokenizers';
 import { CONFIG_FILE } from './settings.js';
 import type { AddedToken, TokenizerSettings } from './settings.js';
 import { invalid, parseJsonObject, quote } from './tokenizer-files.js';
 import { checkTokenizerJson } from './tokenizer-json-check.js';
 import type { CheckedTokenizer } from './tokenizer-json-check.js';
 import type { Tokenizer } from './tokenizer.js';
+
+/** What is used of the library. Its own types cannot be resolved as ES modules (imports without extension in 0.2.0). */
+interface LibraryTokenizer {
+  encode(text: string): { ids: number[] };
+  decode(ids: number[], options: { clean_up_tokenization_spaces: boolean }): string;
+}
+const Library = UntypedTokenizer as unknown as new (json: Record<string, unknown>, config: Record<string, unknown>) => LibraryTokenizer;
 
 /**
  * Opens a tokenizer.json.
@@ -20,7 +27,7 @@ export function openTokenizerJson(file: string, bytes: Uint8Array, settings: Tok
   const explicit = settings.addBos !== null || settings.addEos !== null;
   const prefix = settings.addBos === true ? specialIds(ids, settings.bosToken, 'bos_token') : [];
   const suffix = settings.addEos === true ? specialIds(ids, settings.eosToken, 'eos_token') : [];
-  const library = new LibraryTokenizer(
+  const library = new Library(
     {
       ...checked.json,
       added_tokens: [...list(checked.json['added_tokens']), ...extra],
