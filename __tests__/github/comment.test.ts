@@ -125,6 +125,15 @@ describe('the comment', () => {
     expect(github.comments.map(({ login }) => login)).toEqual(['mallory', 'Octocat']);
   });
 
+  it('is not doubled because a rate limit hid who the token belongs to', async () => {
+    github.actor = { login: 'octocat', type: 'User', installation: false };
+    await write(GOOD);
+    const limited = { message: 'You have exceeded a secondary rate limit', documentation_url: 'https://docs.github.com' };
+    github.canned = [{ when: 'GET /user', answer: { status: 403, body: limited, headers: { 'retry-after': '1' } } }];
+    expect(await write(BAD)).toBe('updated');
+    expect(github.comments).toHaveLength(1);
+  });
+
   it("is another app's when the token is", async () => {
     github.actor = { login: 'kernel-ci[bot]', type: 'Bot', installation: true };
     theirs('other-app[bot]', 'Bot');

@@ -79,9 +79,10 @@ export async function withRetries<T>(task: () => Promise<T>, sleep: Sleep, now: 
   }
 }
 
-/** The HTTP status that `error` carries, or null. */
-export function statusOf(error: unknown): number | null {
-  return describe(error).status;
+/** Whether `error` says that this token may never do it, as opposed to not now. */
+export function isForbidden(error: unknown): boolean {
+  const failure = describe(error);
+  return (failure.status === 403 || failure.status === 404) && !isRateLimit(failure);
 }
 
 /** Why `error` kept us from writing and what to change, as the part of a sentence that follows a colon. */

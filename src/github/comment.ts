@@ -3,7 +3,7 @@
 import { renderMarkdown } from '../report/markdown.js';
 import type { Report } from '../report/types.js';
 import type { Octokit } from './api.js';
-import { statusOf } from './api.js';
+import { isForbidden } from './api.js';
 import type { Event, PullRequest } from './event.js';
 
 /**
@@ -65,7 +65,7 @@ async function ownLogin(octokit: Octokit, amongBots: boolean): Promise<string | 
   try {
     return (await octokit.rest.users.getAuthenticated()).data.login;
   } catch (error) {
-    if (statusOf(error) === 403 || statusOf(error) === 404) return null;
+    if (isForbidden(error)) return null;
     throw error;
   }
 }
