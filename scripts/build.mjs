@@ -4,7 +4,8 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { isBuiltin } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
@@ -12,7 +13,7 @@ import esbuild from 'esbuild';
 import { licenceList } from './licences.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const ENTRY_POINTS = { action: 'src/action.ts', cli: 'src/cli.ts', worker: 'src/reference/worker.ts' };
+const ENTRY_POINTS = { action: 'src/action.ts', cli: 'src/cli.ts', worker: 'src/worker.ts' };
 const NATIVE = 'native/linux-x64';
 /** In the order of NativeManifest: the addon first. */
 const NATIVE_FILES = ['onnxruntime_binding.node', 'libonnxruntime.so.1'];
@@ -32,6 +33,35 @@ const nativeAddon = {
   },
 };
 
+/**
+ * `import('a-commonjs-package')` gives its names in Node, but with esbuild's code splitting only `default`. So such an import
+ * goes to a module made here, which exports what Node would.
+ */
+const commonJsNames = {
+  name: 'commonjs-names',
+  setup(build) {
+    build.onResolve({ filter: /^[@a-z]/ }, async ({ path, kind, resolveDir, pluginData }) => {
+      if (kind !== 'dynamic-import' || pluginData === commonJsNames || isBuiltin(path)) return undefined;
+      const resolved = await build.resolve(path, { kind, resolveDir, pluginData: commonJsNames });
+      return isCommonJs(resolved.path) ? { path, namespace: 'commonjs-names', pluginData: resolveDir } : undefined;
+    });
+    build.onLoad({ filter: /.*/, namespace: 'commonjs-names' }, async ({ path, pluginData: resolveDir }) => {
+      const names = Object.keys(await import(path)).filter((name) => !/^(default|module\.exports|__esModule)$/.test(name));
+      const contents = `const all = require(${JSON.stringify(path)}); export default all; export const { ${names.join(', ')} } = all;`;
+      return { contents, resolveDir };
+    });
+  },
+};
+
+/** As Node decides it: by extension, else by the nearest package.json. */
+function isCommonJs(path) {
+  if (/\.[cm]js$/.test(path)) return path.endsWith('.cjs');
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    const manifest = join(folder, 'package.json');
+    if (existsSync(manifest)) return JSON.parse(readFileSync(manifest, 'utf8')).type !== 'module';
+  }
+}
+
 async function bundle(entryPoints, outdir) {
   const { version } = JSON.parse(readFileSync(join(ORT, 'package.json'), 'utf8'));
   const { metafile } = await esbuild.build({
@@ -43,10 +73,14 @@ async function bundle(entryPoints, outdir) {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    define: { BUNDLED_ONNXRUNTIME: JSON.stringify(version) },
-    // Bundled CommonJS packages still call require() for Node's own modules.
+    define: {
+      BUNDLED_ONNXRUNTIME: JSON.stringify(version),
+      // CommonJS names that Emscripten's code in @agnai/sentencepiece-js reads, and require() for Node's own modules below.
+      __filename: 'import.meta.filename',
+      __dirname: 'import.meta.dirname',
+    },
     banner: { js: "import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);" },
-    plugins: [nativeAddon],
+    plugins: [nativeAddon, commonJsNames],
     // Not minified: what runs can be read and reviewed.
     legalComments: 'none',
     charset: 'utf8',
