@@ -62,6 +62,13 @@ describe('serializeReport', () => {
     expect(serializeReport(reversed(story()) as Report)).toBe(serializeReport(story()));
   });
 
+  it('writes control and bidirectional characters as escapes, which mean the same', () => {
+    const id = 'a\u009b31m\u202e\u2028\u{e0001}b';
+    const text = serializeReport(report([modelReport({ id })]));
+    expect(text.replaceAll('\n', '')).not.toMatch(/\p{C}|\u2028/u);
+    expect((JSON.parse(text) as Report).models[0]?.id).toBe(id);
+  });
+
   it.each<[string, Report]>([
     ['Infinity', report([modelReport({ numeric: numericResult({ model: modelLevel({ amplification: Infinity }) }) })])],
     ['a share above 1', report([modelReport({ numeric: numericResult({ kernels: [kernelResult({ bitwise_equal: 1.5 })] }) })])],

@@ -6,7 +6,7 @@ import pico from 'picocolors';
 import { plain, plainName } from './escape.js';
 import { columnsOf, gateLine, rowsOf, ruleLine } from './rows.js';
 import type { Row } from './rows.js';
-import type { Report, Verdict } from './types.js';
+import type { ModelReport, Report, Verdict } from './types.js';
 
 export interface TerminalOptions {
   /** ANSI colours; the caller has looked at NO_COLOR and at whether this is a terminal. */
@@ -70,17 +70,22 @@ function tableOf(rows: Row[], names: string[], paint: Painter): string {
 
 /** The row of a terminal that is too narrow for the table. */
 function stacked({ model, figures }: Row, names: string[], paint: Painter, columns: number): string {
-  const head = `${paint.verdict[model.verdict](model.verdict)} ${plainName(model.id)}`;
+  const head = `${paint.verdict[model.verdict](model.verdict)} ${narrowName(model, columns)}`;
   const facts = names.map((name, index) => `${name} ${figures[index] ?? ''}`).join(', ');
   return [head, ...wrap(facts, columns, '  ', '  ')].join('\n');
 }
 
 function explained({ model }: Row, paint: Painter, columns: number): string {
-  const lines = [`${paint.bold(plainName(model.id))}: ${paint.verdict[model.verdict](model.verdict)}`];
+  const lines = [`${paint.bold(narrowName(model, columns))}: ${paint.verdict[model.verdict](model.verdict)}`];
   for (const reason of model.reasons) lines.push(...wrap(plain(reason.message), columns, '  - ', '    '));
   for (const cause of model.diagnosis) lines.push(...wrap(`cause: ${plain(cause.message)}`, columns, '  - ', '    '));
   for (const advice of model.recommendations) lines.push(...wrap(plain(advice), columns, '  > ', '    ').map(paint.dim));
   return lines.join('\n');
+}
+
+/** The model's name, with room for its verdict on the same line. */
+function narrowName(model: ModelReport, columns: number): string {
+  return plainName(model.id, Math.max(NARROWEST, Math.min(columns, TEXT_WIDTH)) - model.verdict.length - 2);
 }
 
 function lastLine(report: Report, paint: Painter, columns: number): string {

@@ -21,7 +21,14 @@ export function serializeReport(report: Report): string {
     const problems = (compiled.errors ?? []).slice(0, 5).map((error) => `${error.instancePath || '/'} ${error.message ?? error.keyword}`);
     throw new Error(`the report breaks its own schema: ${problems.join('; ')}`);
   }
-  return `${JSON.stringify(inSchemaOrder(report, schema as Node), null, 2)}\n`;
+  const text = JSON.stringify(inSchemaOrder(report, schema as Node), null, 2);
+  // It may be printed on a terminal: C1 controls and bidirectional marks stay what they are, but are written as escapes.
+  const harmless = text.replace(/[\u007f-\u009f\u2028\u2029\p{Cf}]/gu, (sign) => escapeUnits(sign));
+  return `${harmless}\n`;
+}
+
+function escapeUnits(sign: string): string {
+  return Array.from({ length: sign.length }, (_, index) => `\\u${sign.charCodeAt(index).toString(16).padStart(4, '0')}`).join('');
 }
 
 /**

@@ -1,0 +1,200 @@
+// What each command does with its options: configuration in, gate, results out. Parsing words is program.ts's business.
+
+import { relative, resolve } from 'node:path';
+import { loadConfig } from '../config/load.js';
+import type { Config, ModelRef, Prompt } from '../config/types.js';
+import { UsageError } from '../errors.js';
+import { plain } from '../report/escape.js';
+import type { Report } from '../report/types.js';
+
+/** The part of a stream that the program uses. */
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+export interface RunOptions {
+  /** One line of progress, in plain words. */
+  log?: (message: string) => void;
+}
+
+export interface ReferenceRequest {
+  model: ModelRef;
+  prompt: Prompt;
+  recipe: 'oracle' | 'eager';
+  dtype: Config['dtype'];
+  /** Absolute path of the safetensors file to write. */
+  output: string;
+}
+
+/** What a reference run wrote. */
+export interface ReferenceResult {
+  tensors: { name: string; dtype: string; shape: readonly number[] }[];
+}
+
+/** The jobs that the commands start; src/gate.ts. */
+export interface Gate {
+  check(config: Config, options: RunOptions): Promise<Report>;
+  reference(request: ReferenceRequest, options: RunOptions): Promise<ReferenceResult>;
+}
+
+export interface Edges {
+  stdout: Output;
+  stderr: Output;
+  env: Readonly<Record<string, string | undefined>>;
+  cwd: string;
+  /** Loaded only when a command needs it: `--help` waits for no engine. */
+  loadGate: () => Promise<Gate>;
+}
+
+export type Format = 'table' | 'json' | 'markdown';
+
+export interface CheckOptions {
+  config?: string;
+  kernels?: string;
+  policy?: string;
+  failOn?: string;
+  dtype?: string;
+  executionProvider?: string;
+  requireGpu?: true;
+  prompts?: string;
+  output?: string;
+  layers?: string;
+  offline?: true;
+  format: Format;
+  quiet?: true;
+}
+
+export type InspectOptions = Pick<CheckOptions, 'config' | 'failOn' | 'output' | 'format' | 'quiet'>;
+
+export interface ReferenceOptions {
+  prompt?: string;
+  inputIds?: string;
+  recipe: 'oracle' | 'eager';
+  dtype: Config['dtype'];
+  output: string;
+}
+
+/** The main job. Exit code: 1 when the gate fails, 3 when the report could not be written, else 0. */
+export async function check(models: string[], options: CheckOptions, edges: Edges): Promise<number> {
+  const config = await loadConfig({
+    file: options.config,
+    overrides: {
+      models,
+      kernels: options.kernels,
+      policy: options.policy,
+      'fail-on': options.failOn,
+      dtype: options.dtype,
+      'execution-provider': options.executionProvider,
+      'require-gpu': options.requireGpu,
+      prompts: options.prompts,
+      output: options.output,
+      layers: options.layers,
+      offline: options.offline,
+    },
+    cwd: edges.cwd,
+    nameOverride: nameOption,
+  });
+  const report = await withProgress(edges, options.quiet, async (run) => (await edges.loadGate()).check(config, run));
+  return deliver(report, config.output, options, edges);
+}
+
+/** The static check alone. Writes no file unless it is told where. */
+export async function inspect(models: string[], options: InspectOptions, edges: Edges): Promise<number> {
+  const overrides = { models, policy: 'static', 'fail-on': options.failOn, output: options.output };
+  const config = await loadConfig({ file: options.config, overrides, cwd: edges.cwd, nameOverride: nameOption });
+  const report = await withProgress(edges, options.quiet, async (run) => (await edges.loadGate()).check(config, run));
+  return deliver(report, options.output === undefined ? null : config.output, options, edges);
+}
+
+/** Logits and hidden states of the trusted forward pass, as a safetensors file. */
+export async function reference(model: string, options: ReferenceOptions, edges: Edges): Promise<number> {
+  const output = resolve(edges.cwd, options.output);
+  const request = {
+    model: { id: model, path: resolve(edges.cwd, model) },
+    prompt: promptOf(options),
+    recipe: options.recipe,
+    dtype: options.dtype,
+    output,
+  };
+  const { tensors } = await withProgress(edges, undefined, async (run) => (await edges.loadGate()).reference(request, run));
+  const lines = tensors.map(({ name, dtype, shape }) => `${name} ${dtype} [${shape.join(', ')}]`);
+  edges.stdout.write(`${[...lines, `written to ${options.output}`].map((line) => plain(line)).join('\n')}\n`);
+  return 0;
+}
+
+/** How messages name an option. */
+function nameOption(key: string): string {
+  return key === 'models' ? 'MODEL' : `--${key}`;
+}
+
+function promptOf({ prompt, inputIds }: ReferenceOptions): Prompt {
+  if ((prompt === undefined) === (inputIds === undefined)) throw new UsageError('give exactly one of --prompt TEXT and --input-ids 1,2,3');
+  if (inputIds === undefined) {
+    if (prompt === undefined || prompt === '') throw new UsageError('--prompt: "" is empty; allowed: at least one character');
+    return { text: prompt };
+  }
+  const ids = inputIds.split(',').map((id) => id.trim());
+  const wrong = ids.find((id) => !/^\d{1,10}$/.test(id) || Number(id) > 2147483647);
+  if (wrong !== undefined)
+    throw new UsageError(`--input-ids: ${JSON.stringify(wrong)} is not a token id; allowed: whole numbers from 0, separated by commas`);
+  return { input_ids: ids.map(Number) };
+}
+
+/** Prints first and writes afterwards, so that a folder that cannot be written never hides the verdict. */
+async function deliver(report: Report, folder: string | null, options: { format: Format; quiet?: true }, edges: Edges): Promise<number> {
+  const { stdout } = edges;
+  stdout.write(await rendered(report, options, edges));
+  let unwritten = false;
+  if (folder !== null) {
+    const { writeReport } = await import('../report/write.js');
+    try {
+      const { markdown } = await writeReport(report, folder);
+      if (options.format === 'table' && options.quiet !== true)
+        stdout.write(`report: ${plain(shownPath(markdown, edges.cwd), 4096)} and report.json\n`);
+    } catch (error) {
+      unwritten = true;
+      reportError(error, edges);
+    }
+  }
+  if (report.gate === 'fail') return 1;
+  return unwritten ? 3 : 0;
+}
+
+async function rendered(report: Report, { format, quiet }: { format: Format; quiet?: true }, { stdout, env }: Edges): Promise<string> {
+  if (format === 'json') return (await import('../report/write.js')).serializeReport(report);
+  if (format === 'markdown') return (await import('../report/markdown.js')).renderMarkdown(report);
+  const { renderGateLine, renderTerminal } = await import('../report/terminal.js');
+  const terminal = { color: isColorful(stdout, env), columns: stdout.isTTY === true ? stdout.columns : undefined };
+  return quiet === true ? renderGateLine(report, terminal) : renderTerminal(report, terminal);
+}
+
+/** https://no-color.org: any value that is not empty means no colour. */
+function isColorful(stream: Output, env: Edges['env']): boolean {
+  return stream.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+}
+
+function shownPath(path: string, cwd: string): string {
+  const shown = relative(cwd, path);
+  return shown.startsWith('..') ? path : shown;
+}
+
+/** Progress is one line on stderr that is written over, and gone at the end; only where a person watches. */
+async function withProgress<T>({ stderr, env }: Edges, quiet: true | undefined, job: (options: RunOptions) => Promise<T>): Promise<T> {
+  if (quiet === true || stderr.isTTY !== true || env['TERM'] === 'dumb') return job({});
+  const clear = '\r\u001b[2K';
+  const width = Math.max(20, (stderr.columns ?? 80) - 1);
+  try {
+    return await job({ log: (message) => stderr.write(clear + plain(message, width)) });
+  } finally {
+    stderr.write(clear);
+  }
+}
+
+/** One line for each problem that a user can act on; a defect says so in one line, with its stack only when asked. */
+export function reportError(error: unknown, { stderr, env }: Pick<Edges, 'stderr' | 'env'>): void {
+  const message = error instanceof Error ? error.message : String(error);
+  for (const line of message.split('\n')) if (line.trim() !== '') stderr.write(`error: ${plain(line, 2000)}\n`);
+  if (env['FUSED_COMPAT_DEBUG'] === '1' && error instanceof Error) stderr.write(`${error.stack ?? ''}\n`);
+}
