@@ -50,7 +50,7 @@ describe.each(NODES)('the command line without node_modules, on %s', (_, node) =
   test('--help names the commands', async () => {
     const { code, stdout, stderr } = await start(node, 'cli.js', ['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const command of ['check', 'inspect', 'reference', 'kernels']) expect(stdout).toContain(command);
+    for (const command of ['check', 'inspect', 'reference']) expect(stdout).toContain(command);
   });
 
   test('inspect reads a model and needs no native library', async () => {
@@ -111,7 +111,7 @@ describe('what is in dist/', () => {
   });
 
   test('the worker is a program of its own', () => {
-    expect(own('worker.js')).toContain('// src/reference/worker.ts');
+    expect(own('worker.js')).toContain('// src/worker.ts');
   });
 
   test('no path of the machine that built it', () => {

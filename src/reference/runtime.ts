@@ -39,10 +39,9 @@ export function onnxruntimeVersion(): string {
   return (manifest as { version: string }).version;
 }
 
-// `default` is the CommonJS module itself, for Node as for esbuild, whose chunk has no other export.
 async function importInstalled(): Promise<OnnxRuntime> {
   try {
-    return (await import('onnxruntime-node')).default;
+    return await import('onnxruntime-node');
   } catch (error) {
     throw new ModelError('no_runtime', `onnxruntime-node could not be loaded (${firstLine(error)}); run \`npm ci\` and try again.`);
   }
@@ -53,7 +52,7 @@ async function openBundled(version: string): Promise<OnnxRuntime> {
   const folder = fileURLToPath(new URL(`./native/${host}`, import.meta.url));
   if (!existsSync(folder)) return requireBeside(version, host);
   await loadNative({ folder, env: process.env, load: createRequire(import.meta.url) });
-  return (await import('onnxruntime-node')).default;
+  return import('onnxruntime-node');
 }
 
 /** Hosts for which dist/native has nothing: an onnxruntime-node that the user installed beside dist/. */
