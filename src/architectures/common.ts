@@ -18,7 +18,10 @@ export type Dimensions = Pick<
 >;
 
 /** Sizes of the model, checked against each other. `headDim`: what transformers assumes when config.json has no head_dim. */
-export function dimensions(config: RawConfig, defaults: { rms_norm_eps: number; max_position_embeddings: number; head_dim?: number }): Dimensions {
+export function dimensions(
+  config: RawConfig,
+  defaults: { rms_norm_eps: number; max_position_embeddings: number; head_dim?: number },
+): Dimensions {
   refuseUnless(config, 'quantization_config', [], 'quantised checkpoints cannot be run by the numeric diff; use the unquantised one');
   const hidden = positiveInteger(config, 'hidden_size');
   const heads = positiveInteger(config, 'num_attention_heads');
@@ -27,7 +30,10 @@ export function dimensions(config: RawConfig, defaults: { rms_norm_eps: number; 
     throw new ModelError('config_invalid', `config.json: num_attention_heads ${heads} is not a multiple of num_key_value_heads ${kvHeads}`);
   }
   if (config['head_dim'] == null && defaults.head_dim === undefined && hidden % heads !== 0) {
-    throw new ModelError('config_invalid', `config.json: hidden_size ${hidden} is not a multiple of num_attention_heads ${heads} and there is no head_dim`);
+    throw new ModelError(
+      'config_invalid',
+      `config.json: hidden_size ${hidden} is not a multiple of num_attention_heads ${heads} and there is no head_dim`,
+    );
   }
   const headDim = positiveInteger(config, 'head_dim', defaults.head_dim ?? hidden / heads);
   if (headDim % 2 !== 0) throw new ModelError('config_invalid', `config.json: head_dim ${headDim} is odd; rotary embeddings need pairs`);

@@ -136,7 +136,11 @@ function addAttention(ops: Op[], spec: DecoderSpec, layer: number, x: string, ou
   const { window, rope } = spec.layers[layer] ?? { window: 0, rope: 'default' };
 
   const weights: Record<string, WeightRef> = {};
-  for (const [name, count] of [['q', heads], ['k', kvHeads], ['v', kvHeads]] as const) {
+  for (const [name, count] of [
+    ['q', heads],
+    ['k', kvHeads],
+    ['v', kvHeads],
+  ] as const) {
     weights[`${name}_weight`] = { tensor: `${module}.${name}_proj.weight`, shape: [count * D, H] };
     if (spec.bias.qkv) weights[`${name}_bias`] = { tensor: `${module}.${name}_proj.bias`, shape: [count * D] };
   }

@@ -12,13 +12,17 @@ const MAX_DIMENSION = 2 ** 24;
 
 function wrong(key: string, value: unknown, allowed: string): ModelError {
   const shown = JSON.stringify(value) ?? 'missing';
-  return new ModelError('config_invalid', `config.json: ${key} is ${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown}; it must be ${allowed}`);
+  return new ModelError(
+    'config_invalid',
+    `config.json: ${key} is ${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown}; it must be ${allowed}`,
+  );
 }
 
 /** An integer from 1 to `max`; `fallback` stands in for a missing or null key. */
 export function positiveInteger(config: RawConfig, key: string, fallback?: number, max = MAX_DIMENSION): number {
   const value = config[key] ?? fallback;
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > max) throw wrong(key, config[key], `an integer from 1 to ${max}`);
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > max)
+    throw wrong(key, config[key], `an integer from 1 to ${max}`);
   return value;
 }
 
@@ -54,7 +58,8 @@ export function layerTypes(config: RawConfig, layers: number, fallback: (layer: 
     throw wrong('layer_types', value, `a list of ${layers} entries, one per layer (num_hidden_layers)`);
   }
   return value.map((entry: unknown) => {
-    if (entry !== 'full_attention' && entry !== 'sliding_attention') throw wrong('layer_types', entry, '"full_attention" or "sliding_attention"');
+    if (entry !== 'full_attention' && entry !== 'sliding_attention')
+      throw wrong('layer_types', entry, '"full_attention" or "sliding_attention"');
     return entry;
   });
 }
@@ -65,20 +70,29 @@ export type LayerType = 'full_attention' | 'sliding_attention';
  * RoPE settings of either form of config.json: `rope_theta` beside `rope_scaling` (published checkpoints up to 2025) or `rope_parameters`
  * (transformers 5), flat or keyed by layer type.
  */
-export function ropeTable(config: RawConfig, rotaryDim: number, options: { layerType?: LayerType; key?: string; theta: number }): RopeTable {
+export function ropeTable(
+  config: RawConfig,
+  rotaryDim: number,
+  options: { layerType?: LayerType; key?: string; theta: number },
+): RopeTable {
   const parameters = objectOrNull(config, 'rope_parameters');
   const perType = options.layerType !== undefined && parameters !== null ? objectOrNull(parameters, options.layerType) : null;
   const newer = perType ?? parameters;
   const key = options.key ?? 'rope_theta';
-  const theta = newer !== null && newer['rope_theta'] !== undefined ? positiveNumber(newer, 'rope_theta') : positiveNumber(config, key, options.theta);
+  const theta =
+    newer !== null && newer['rope_theta'] !== undefined ? positiveNumber(newer, 'rope_theta') : positiveNumber(config, key, options.theta);
   // Gemma 3's `rope_scaling` concerns its full-attention layers only.
   const scaling = newer ?? (options.layerType === 'sliding_attention' ? null : objectOrNull(config, 'rope_scaling'));
   const type = scaling?.['rope_type'] ?? scaling?.['type'] ?? 'default';
   if (type !== 'default') {
-    throw new ModelError('unsupported_config', `config.json: RoPE scaling of type ${JSON.stringify(type)?.slice(0, 40)} is not built in; known: "default"`);
+    throw new ModelError(
+      'unsupported_config',
+      `config.json: RoPE scaling of type ${JSON.stringify(type)?.slice(0, 40)} is not built in; known: "default"`,
+    );
   }
   const partial = newer?.['partial_rotary_factor'] ?? config['partial_rotary_factor'] ?? 1;
-  if (partial !== 1) throw new ModelError('unsupported_config', `config.json: partial_rotary_factor is ${JSON.stringify(partial)}; only 1 is built in`);
+  if (partial !== 1)
+    throw new ModelError('unsupported_config', `config.json: partial_rotary_factor is ${JSON.stringify(partial)}; only 1 is built in`);
   return { inv_freq: inverseFrequencies(theta, rotaryDim), attention_factor: 1 };
 }
 
@@ -99,5 +113,8 @@ export function gatedActivation(config: RawConfig, key: string, fallback: string
   const value = config[key] ?? fallback;
   if (value === 'silu' || value === 'swish') return 'silu_mul';
   if (value === 'gelu_pytorch_tanh') return 'gelu_tanh_mul';
-  throw new ModelError('unsupported_config', `config.json: ${key} is ${JSON.stringify(value)?.slice(0, 40)}; known: "silu", "gelu_pytorch_tanh"`);
+  throw new ModelError(
+    'unsupported_config',
+    `config.json: ${key} is ${JSON.stringify(value)?.slice(0, 40)}; known: "silu", "gelu_pytorch_tanh"`,
+  );
 }

@@ -11,8 +11,14 @@ export function gemma3Text(config: RawConfig): DecoderSpec {
   refuseUnless(config, 'use_bidirectional_attention', [], 'only causal attention is built in');
   const window = positiveInteger(config, 'sliding_window', 4096);
   // Published checkpoints write `sliding_window_pattern`, transformers 5 `_sliding_window_pattern`; every such layer is global.
-  const pattern = positiveInteger(config, config['sliding_window_pattern'] == null ? '_sliding_window_pattern' : 'sliding_window_pattern', 6);
-  const types = layerTypes(config, size.num_hidden_layers, (layer) => ((layer + 1) % pattern === 0 ? 'full_attention' : 'sliding_attention'));
+  const pattern = positiveInteger(
+    config,
+    config['sliding_window_pattern'] == null ? '_sliding_window_pattern' : 'sliding_window_pattern',
+    6,
+  );
+  const types = layerTypes(config, size.num_hidden_layers, (layer) =>
+    (layer + 1) % pattern === 0 ? 'full_attention' : 'sliding_attention',
+  );
   const bias = flag(config, 'attention_bias', false);
   return {
     architecture: 'gemma3_text',

@@ -1,17 +1,7 @@
 // A model as data: a list of ops with their weights. Architectures only build programs; running them is src/reference's.
 
 /** Ops that stand in programs. Fused ops (src/kernels/contracts.ts) are runs of these. */
-export type OpName =
-  | 'embed'
-  | 'rms_norm'
-  | 'linear'
-  | 'qkv'
-  | 'qk_norm'
-  | 'rope'
-  | 'attention'
-  | 'silu_mul'
-  | 'gelu_tanh_mul'
-  | 'add';
+export type OpName = 'embed' | 'rms_norm' | 'linear' | 'qkv' | 'qk_norm' | 'rope' | 'attention' | 'silu_mul' | 'gelu_tanh_mul' | 'add';
 
 export type AttributeValue = number | string | boolean;
 

@@ -76,7 +76,11 @@ function refuseUnusedTensors(program: Program, checkpoint: Checkpoint): void {
   const harmless = /(^lm_head\.weight$|\.rotary_emb\.inv_freq$|\.masked_bias$|\.attn\.bias$)/;
   const unused = [...checkpoint.tensors.keys()].filter((name) => !used.has(name) && !harmless.test(name));
   if (unused.length === 0) return;
-  const layers = new Set(unused.map((name) => /^model\.layers\.(\d+)\./.exec(name)?.[1]).filter((layer) => layer !== undefined && Number(layer) >= program.num_hidden_layers));
+  const layers = new Set(
+    unused
+      .map((name) => /^model\.layers\.(\d+)\./.exec(name)?.[1])
+      .filter((layer) => layer !== undefined && Number(layer) >= program.num_hidden_layers),
+  );
   const hint =
     layers.size > 0
       ? `the checkpoint has layers beyond num_hidden_layers ${program.num_hidden_layers}`

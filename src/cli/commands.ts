@@ -100,7 +100,7 @@ export async function check(models: string[], options: CheckOptions, edges: Edge
   return deliver(report, config.output, options, edges);
 }
 
-/** The static check alone. Writes no file unless it is told where. */
+/** The static check alone: `check` under the policy that runs no kernel. Writes no file unless it is told where. */
 export async function inspect(models: string[], options: InspectOptions, edges: Edges): Promise<number> {
   const overrides = { models, policy: 'static', 'fail-on': options.failOn, output: options.output };
   const config = await loadConfig({ file: options.config, overrides, cwd: edges.cwd, nameOverride: nameOption });

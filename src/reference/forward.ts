@@ -48,7 +48,7 @@ export async function forward(
         if (at >= 0) hidden.set((lane.values.get(name) as NdArray).data, at * size);
       }
       if (index === logitsIndex) logits = lane.values.get(program.logits);
-      if (op.layer !== null) options.onLayer?.(op.layer);
+      if (op.layer !== null && program.ops[index + 1]?.layer !== op.layer) options.onLayer?.(op.layer);
       return Promise.resolve();
     },
   });

@@ -57,7 +57,7 @@ function activation(s: Scope, name: string): string {
 }
 
 function halves(s: Scope, value: string, axis: number): [string, string] {
-  return s.g.nodes('Split', [value], 2, { axis, num_outputs: 2 }) as [string, string];
+  return s.g.nodes('Split', [value], [true, true], { axis, num_outputs: 2 }) as [string, string];
 }
 
 /** Graph of `y = x Wᵀ (+ bias)`: x [T, A], weight [B, A], bias [B]. `columns` is A. */
@@ -165,7 +165,9 @@ function rope(s: Scope, op: Op): Record<string, string> {
     const x = activation(s, name);
     const rotary = slice(g, x, 0, rotaryDim);
     const interleaved = op.attributes['layout'] === 'interleaved';
-    const [x1, x2] = interleaved ? everyOther(g, rotary, rotaryDim) : [slice(g, rotary, 0, rotaryDim / 2), slice(g, rotary, rotaryDim / 2, rotaryDim)];
+    const [x1, x2] = interleaved
+      ? everyOther(g, rotary, rotaryDim)
+      : [slice(g, rotary, 0, rotaryDim / 2), slice(g, rotary, rotaryDim / 2, rotaryDim)];
     const product = (a: string, b: string) => roundProduct(g.node('Mul', [a, b]));
     const y1 = s.round(g.node('Sub', [product(x1, cos), product(x2, sin)]));
     const y2 = s.round(g.node('Add', [product(x2, cos), product(x1, sin)]));

@@ -20,8 +20,14 @@ export interface GraphBuilder {
   input(name: string, type: ElementType): string;
   /** Adds a node and returns the name of its only output. */
   node(operator: string, inputs: readonly string[], attributes?: Record<string, Attribute>, domain?: string): string;
-  /** Adds a node with several outputs. */
-  nodes(operator: string, inputs: readonly string[], outputs: number, attributes?: Record<string, Attribute>, domain?: string): string[];
+  /** Adds a node with several outputs; those marked false are optional ones left out, and their names are empty. */
+  nodes(
+    operator: string,
+    inputs: readonly string[],
+    outputs: readonly boolean[],
+    attributes?: Record<string, Attribute>,
+    domain?: string,
+  ): string[];
   /** A constant: a scalar, or a one-dimensional tensor. */
   constant(type: 'float32' | 'float64' | 'int32' | 'int64', value: number | readonly number[]): string;
   /** Makes a value a graph output of the given name. */
@@ -43,7 +49,7 @@ export function graphBuilder(name: string): GraphBuilder {
     onnx.ValueInfoProto.create({ name: valueName, type: { tensorType: { elemType: DATA_TYPE[type] } } });
 
   const nodes: GraphBuilder['nodes'] = (operator, inputs, outputs, attributes = {}, domain = '') => {
-    const names = Array.from({ length: outputs }, () => `${operator}_${count++}`);
+    const names = outputs.map((wanted) => (wanted ? `${operator}_${count++}` : ''));
     if (domain !== '') domains.add(domain);
     node.push(
       onnx.NodeProto.create({
@@ -51,7 +57,7 @@ export function graphBuilder(name: string): GraphBuilder {
         domain,
         input: [...inputs],
         output: names,
-        name: names[0] ?? operator,
+        name: `${operator}_${count++}`,
         attribute: Object.entries(attributes).map(([key, value]) => attributeProto(key, value)),
       }),
     );
@@ -65,7 +71,7 @@ export function graphBuilder(name: string): GraphBuilder {
     },
     nodes,
     node(operator, inputs, attributes, domain) {
-      return nodes(operator, inputs, 1, attributes, domain)[0] as string;
+      return nodes(operator, inputs, [true], attributes, domain)[0] as string;
     },
     constant(type, value) {
       const valueName = `const_${count++}`;

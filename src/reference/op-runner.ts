@@ -6,7 +6,8 @@ import { linearGraph, opGraph, OUTPUT_PREFIX, widenGraph, type HeadCounts, type 
 import type { NdArray } from './ndarray.js';
 import type { Recipe } from './recipes.js';
 
-export type Ort = typeof ort;
+/** The part of onnxruntime-node that is used; src/reference/runtime.ts gets it. */
+export type Ort = Pick<typeof ort, 'InferenceSession' | 'Tensor'>;
 
 /** Part of a linear weight, rows [B', A], as it is fed to a graph. */
 export interface LinearWeight {

@@ -37,7 +37,10 @@ export function checkPrompt(program: Program, prompt: readonly number[], name: s
   }
   const wrong = prompt.find((id) => !Number.isInteger(id) || id < 0 || id >= program.vocab_size);
   if (wrong !== undefined) {
-    throw new ModelError('input_ids_out_of_range', `${name} has the token id ${wrong}; vocab_size is ${program.vocab_size}, so ids go from 0 to ${program.vocab_size - 1}`);
+    throw new ModelError(
+      'input_ids_out_of_range',
+      `${name} has the token id ${wrong}; vocab_size is ${program.vocab_size}, so ids go from 0 to ${program.vocab_size - 1}`,
+    );
   }
 }
 

@@ -72,7 +72,10 @@ async function refuseNonFinite(checkpoint: Checkpoint, ref: WeightRef, bytes: Ui
     nan += part.nan;
     inf += part.inf;
   }
-  throw new ModelError('non_finite_weights', `${file}: ${ref.tensor} holds ${nan} NaN and ${inf} infinite values; the checkpoint is damaged or diverged in training`);
+  throw new ModelError(
+    'non_finite_weights',
+    `${file}: ${ref.tensor} holds ${nan} NaN and ${inf} infinite values; the checkpoint is damaged or diverged in training`,
+  );
 }
 
 /** A block of a matrix as it is fed to `linear`: raw bits where the serving dtype can hold the file's values, else rounded float32 values. */
@@ -97,7 +100,10 @@ export function servedValues(tensor: TensorInfo, bytes: Uint8Array, dtype: Servi
   let overflows = 0;
   if (dtype === 'float16' || tensor.dtype === 'F64') for (const value of served) if (value === Infinity || value === -Infinity) overflows++;
   if (overflows > 0) {
-    throw new ModelError('non_finite_weights', `${tensor.file}: ${overflows} values of ${tensor.name} are too large for ${dtype}; serve the model in bfloat16 or float32`);
+    throw new ModelError(
+      'non_finite_weights',
+      `${tensor.file}: ${overflows} values of ${tensor.name} are too large for ${dtype}; serve the model in bfloat16 or float32`,
+    );
   }
   return served;
 }
@@ -110,14 +116,23 @@ export function roundToServing(values: Float32Array, dtype: ServingDtype): Float
 }
 
 /** A whole tensor, small or needed by a kernel at once. */
-export async function wholeWeight(checkpoint: Checkpoint, ref: WeightRef, dtype: ServingDtype): Promise<{ data: Float32Array; shape: readonly number[] }> {
+export async function wholeWeight(
+  checkpoint: Checkpoint,
+  ref: WeightRef,
+  dtype: ServingDtype,
+): Promise<{ data: Float32Array; shape: readonly number[] }> {
   const bytes = await checkpoint.read(ref.tensor);
   await refuseNonFinite(checkpoint, ref, bytes);
   return { data: servedValues(info(checkpoint, ref), bytes, dtype), shape: ref.shape };
 }
 
 /** Rows of the embedding table, one per token id: [T, H]. Only the rows that are used are read. */
-export async function embeddingRows(checkpoint: Checkpoint, ref: WeightRef, ids: readonly number[], dtype: ServingDtype): Promise<Float32Array> {
+export async function embeddingRows(
+  checkpoint: Checkpoint,
+  ref: WeightRef,
+  ids: readonly number[],
+  dtype: ServingDtype,
+): Promise<Float32Array> {
   const tensor = info(checkpoint, ref);
   const width = ref.shape[1] ?? 1;
   const rowBytes = tensor.byteLength / (ref.shape[0] ?? 1);

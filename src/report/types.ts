@@ -105,7 +105,7 @@ export interface ModelLevel {
   kl_floor: number | null;
   kl_ratio: number | null;
   /** KL of each valid recipe. */
-  kl_recipes: Record<string, number>;
+  kl_recipes: Record<string, number | null>;
   top1_agreement: number | null;
   decisive_flips: number | null;
   positions: number;

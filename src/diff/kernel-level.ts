@@ -1,0 +1,178 @@
+// Teacher-forced comparison: what a kernel does with the reference's own inputs at each site, gathered into one result per kernel.
+
+import type { NumericThresholds } from '../config/types.js';
+import type { Kernel } from '../kernels/kernel.js';
+import type { Site } from '../kernels/sites.js';
+import type { KernelResult, Level, ServingDtype } from '../report/types.js';
+import { UNIT_ROUNDOFF, type Measure } from './measure.js';
+
+export interface KernelRecord {
+  /** Adds what was measured for one output of one site. */
+  add(site: Site, output: string, measure: Measure): void;
+  /** The kernel gave no usable answer; it is not called again. */
+  fail(site: Site, message: string): void;
+  readonly failed: boolean;
+  /** RMS error over all outputs of a site, if it was measured. */
+  injected(site: Site): { rms: number; relative: number } | null;
+  result(): KernelResult;
+}
+
+interface Entry {
+  readonly site: Site;
+  readonly output: string;
+  readonly measure: Measure;
+}
+
+interface Judgement {
+  readonly level: Level;
+  readonly detail: string | null;
+}
+
+export function kernelRecord(kernel: Kernel, recipes: readonly string[], dtype: ServingDtype, limits: NumericThresholds): KernelRecord {
+  const entries: Entry[] = [];
+  let failure: string | null = null;
+  const sites = new Set<Site>();
+  return {
+    add(site, output, measure) {
+      sites.add(site);
+      entries.push({ site, output, measure });
+    },
+    fail(site, message) {
+      failure ??= `${place(site)}: ${message}`;
+    },
+    get failed() {
+      return failure !== null;
+    },
+    injected(site) {
+      const here = entries.filter((entry) => entry.site === site);
+      if (here.length === 0) return null;
+      const elements = here.reduce((sum, { measure }) => sum + measure.elements, 0);
+      const rms = Math.sqrt(here.reduce((sum, { measure }) => sum + measure.rms_error ** 2 * measure.elements, 0) / elements);
+      const relative = Math.max(...here.map(({ measure }) => (measure.rms_oracle === 0 ? 0 : measure.rms_error / measure.rms_oracle)));
+      return { rms, relative };
+    },
+    result: () => summarise(kernel, entries, sites.size, failure, recipes, dtype, limits),
+  };
+}
+
+/** `layer 3 self_attn.rotary_emb`, as a reader looks for it. */
+function place(site: Site): string {
+  return site.layer === null ? site.name : `layer ${site.layer} ${site.name}`;
+}
+
+function summarise(
+  kernel: Kernel,
+  entries: readonly Entry[],
+  sites: number,
+  failure: string | null,
+  recipes: readonly string[],
+  dtype: ServingDtype,
+  limits: NumericThresholds,
+): KernelResult {
+  const base = { kernel: kernel.name, op: kernel.op, backend: kernel.backend, device: kernel.device, sites, probes: null };
+  if (entries.length === 0)
+    return { ...base, ...NOTHING_MEASURED, status: 'inconclusive', detail: failure ?? 'no site of the chosen layers' };
+  const total = (value: (measure: Measure) => number) => entries.reduce((sum, { measure }) => sum + value(measure), 0);
+  const elements = total((m) => m.elements);
+  const worst = worstOf(entries, (entry) => accuracyRatio(entry.measure));
+  const scale = worstOf(entries, ({ measure }) => standardErrors(measure)).measure.scale;
+  const nearest = recipes.map((name, i) => ({ name, equal: total((m) => m.equal_to[i] as number) / elements }));
+  nearest.sort((a, b) => b.equal - a.equal);
+  const judged = worstJudgement(entries, dtype, limits);
+  // A fault that was seen stays a fault, also when the kernel gave up later.
+  const [status, detail]: [Level, string | null] =
+    failure !== null && judged.level !== 'fail' ? ['inconclusive', failure] : [judged.level, judged.detail];
+  const bins = ['0', '1', '2', '3-4', '5-8', '>8'] as const;
+  return {
+    ...base,
+    status,
+    detail,
+    max_abs_diff: Math.max(...entries.map(({ measure }) => measure.max_abs_diff)),
+    mean_abs_diff: total((m) => m.sum_abs_diff) / elements,
+    bitwise_equal: total((m) => m.bitwise_equal) / elements,
+    max_ulp: Math.max(...entries.map(({ measure }) => measure.max_ulp)),
+    ulp_histogram: Object.fromEntries(
+      bins.map((bin, i) => [bin, total((m) => m.ulp_counts[i] as number) / elements]),
+    ) as KernelResult['ulp_histogram'],
+    accuracy_ratio: accuracyRatio(worst.measure),
+    max_ratio: Math.max(...entries.map(({ measure }) => maxRatio(measure))),
+    scale_error: Number.isFinite(scale.standard_error) ? scale.mean : null,
+    scale_error_standard_error: Number.isFinite(scale.standard_error) ? scale.standard_error : null,
+    non_finite: total((m) => m.non_finite),
+    nearest_recipe: nearest[0]?.name ?? null,
+    nearest_recipe_equal: nearest[0]?.equal ?? null,
+    worst_layer: worst.site.layer,
+    worst_site: worst.site.name,
+  };
+}
+
+const NOTHING_MEASURED = {
+  max_abs_diff: null,
+  mean_abs_diff: null,
+  bitwise_equal: null,
+  max_ulp: null,
+  ulp_histogram: null,
+  accuracy_ratio: null,
+  max_ratio: null,
+  scale_error: null,
+  scale_error_standard_error: null,
+  non_finite: 0,
+  nearest_recipe: null,
+  nearest_recipe_equal: null,
+  worst_layer: null,
+  worst_site: null,
+} as const;
+
+function worstOf(entries: readonly Entry[], value: (entry: Entry) => number): Entry {
+  return entries.reduce((worst, entry) => (value(entry) > value(worst) ? entry : worst));
+}
+
+function accuracyRatio({ rms_error, rms_floor }: Measure): number {
+  return rms_error === 0 ? 0 : rms_error / rms_floor;
+}
+
+function maxRatio({ max_error, max_floor }: Measure): number {
+  return max_error === 0 ? 0 : max_error / max_floor;
+}
+
+function standardErrors({ scale }: Measure): number {
+  return scale.mean === 0 ? 0 : Math.abs(scale.mean) / scale.standard_error;
+}
+
+const SEVERITY: readonly Level[] = ['pass', 'inconclusive', 'warn', 'fail'];
+
+function worstJudgement(entries: readonly Entry[], dtype: ServingDtype, limits: NumericThresholds): Judgement {
+  return entries
+    .map((entry) => judge(entry, dtype, limits))
+    .reduce((worst, judgement) => (SEVERITY.indexOf(judgement.level) > SEVERITY.indexOf(worst.level) ? judgement : worst), {
+      level: 'pass',
+      detail: null,
+    });
+}
+
+/** The criteria of the design, section 7, for one output of one site. */
+function judge({ site, output, measure }: Entry, dtype: ServingDtype, limits: NumericThresholds): Judgement {
+  const where = `${place(site)}, output ${output}`;
+  if (measure.non_finite > 0) {
+    return {
+      level: 'fail',
+      detail: `${where}: ${measure.non_finite} of ${measure.elements} elements are NaN or infinite where the oracle is finite`,
+    };
+  }
+  const ratios = [
+    ['accuracy_ratio', accuracyRatio(measure)],
+    ['max_ratio', maxRatio(measure)],
+  ] as const;
+  const [name, ratio] = ratios[0][1] >= ratios[1][1] ? ratios[0] : ratios[1];
+  if (ratio > limits.warn_ratio) return { level: 'fail', detail: `${where}: ${name} ${ratio.toPrecision(3)} > ${limits.warn_ratio}` };
+  const { mean, standard_error: standardError } = measure.scale;
+  const beyond = Math.abs(mean);
+  if (beyond > limits.scale_standard_errors * standardError && beyond > UNIT_ROUNDOFF[dtype] / 4 && beyond > 2 * measure.scale_floor) {
+    return {
+      level: 'fail',
+      detail: `${where}: all values are off by a factor of ${(1 + mean).toPrecision(5)} (scale error ${mean.toExponential(1)}, ${(beyond / standardError).toFixed(0)} standard errors)`,
+    };
+  }
+  if (ratio > limits.pass_ratio) return { level: 'warn', detail: `${where}: ${name} ${ratio.toPrecision(3)} > ${limits.pass_ratio}` };
+  return { level: 'pass', detail: null };
+}

@@ -1,0 +1,244 @@
+// Compares logits of several lanes with the oracle's while they arrive in blocks of the vocabulary, so that no lane's logits are ever whole in memory.
+
+import type { NdArray } from '../reference/ndarray.js';
+
+/** Per lane, per position; index 0 of `lanes` in `add` is the oracle. */
+export interface LogitsSummary {
+  readonly positions: number;
+  /** KL(oracle ‖ lane) in nats, mean over positions; NaN when the lane is not finite. */
+  readonly kl: readonly number[];
+  /** Share of positions where the lane's first choice is the oracle's. */
+  readonly top1_agreement: readonly number[];
+  /** Positions where the lane's first choice differs although the oracle's margin is over `decisive_margin` times the logit noise. */
+  readonly decisive_flips: readonly number[];
+  /** Perplexity of the prompts' own next tokens, oracle first; null when no prompt has two tokens. */
+  readonly perplexity: readonly (number | null)[];
+  /** Positions with a non-finite logit, oracle first. */
+  readonly non_finite: readonly number[];
+}
+
+export interface LogitsMeter {
+  /** Columns `[start, start + width)` of every lane, oracle first: each [T, width]. */
+  add(start: number, blocks: readonly NdArray[]): void;
+  /** @param noiseLanes lanes (0: the first after the oracle) whose distance from the oracle is the logit noise */
+  summarise(noiseLanes: readonly number[], decisiveMargin: number): LogitsSummary;
+}
+
+/** exp(700) is still finite; a logit that far from the oracle's is a fault whatever the exact number. */
+const MAX_SHIFT = 700;
+
+interface Running {
+  /** Σ w·expm1(d), Σ w·d and Σ w·(expm1(d) − d), with w = exp(oracle − max) and d = lane − oracle. */
+  readonly expm1: Float64Array;
+  readonly shift: Float64Array;
+  readonly excess: Float64Array;
+  /** Σ d and Σ d², for the spread of d over the vocabulary. */
+  readonly sum: Float64Array;
+  readonly squares: Float64Array;
+  readonly best: Float64Array;
+  readonly bestId: Int32Array;
+  readonly target: Float64Array;
+  readonly broken: Uint8Array;
+}
+
+/** @param targets next token per position, −1 where there is none */
+export function logitsMeter(lanes: number, targets: Int32Array): LogitsMeter {
+  const positions = targets.length;
+  const running = Array.from({ length: lanes }, () => empty(positions));
+  const max = new Float64Array(positions).fill(-Infinity);
+  const weight = new Float64Array(positions);
+  const second = new Float64Array(positions).fill(-Infinity);
+  let vocabulary = 0;
+  return {
+    add(start, blocks) {
+      const oracle = blocks[0]?.data as Float64Array;
+      const width = oracle.length / positions;
+      vocabulary += width;
+      for (let p = 0; p < positions; p++) addOracle(oracle, p, width, start, targets[p] as number, { max, weight, second }, running);
+      for (let lane = 1; lane < lanes; lane++) {
+        addLane(running[lane] as Running, oracle, blocks[lane]?.data as Float32Array, width, start, targets, max);
+      }
+    },
+    summarise: (noiseLanes, decisiveMargin) => summarise(running, { max, weight, second }, targets, vocabulary, noiseLanes, decisiveMargin),
+  };
+}
+
+function empty(positions: number): Running {
+  const zeros = () => new Float64Array(positions);
+  return {
+    expm1: zeros(),
+    shift: zeros(),
+    excess: zeros(),
+    sum: zeros(),
+    squares: zeros(),
+    best: zeros().fill(-Infinity),
+    bestId: new Int32Array(positions).fill(-1),
+    target: zeros(),
+    broken: new Uint8Array(positions),
+  };
+}
+
+interface OracleState {
+  readonly max: Float64Array;
+  /** Σ exp(oracle − max) */
+  readonly weight: Float64Array;
+  readonly second: Float64Array;
+}
+
+function addOracle(
+  block: Float64Array,
+  p: number,
+  width: number,
+  start: number,
+  target: number,
+  state: OracleState,
+  running: readonly Running[],
+): void {
+  const own = running[0] as Running;
+  let best = own.best[p] as number;
+  let second = state.second[p] as number;
+  let id = own.bestId[p] as number;
+  for (let i = 0; i < width; i++) {
+    const value = block[p * width + i] as number;
+    if (!Number.isFinite(value)) own.broken[p] = 1;
+    if (value > best) {
+      second = best;
+      best = value;
+      id = start + i;
+    } else if (value > second) second = value;
+  }
+  own.best[p] = best;
+  own.bestId[p] = id;
+  state.second[p] = second;
+  if (target >= start && target < start + width) own.target[p] = block[p * width + target - start] as number;
+  // Weights are relative to the largest oracle logit so far: when it grows, what was summed shrinks with it.
+  const rescale = Math.exp((state.max[p] as number) - best);
+  if (rescale !== 1) {
+    state.weight[p] = (state.weight[p] as number) * rescale;
+    for (const { expm1, shift, excess } of running) for (const sum of [expm1, shift, excess]) sum[p] = (sum[p] as number) * rescale;
+    state.max[p] = best;
+  }
+  let weight = 0;
+  for (let i = 0; i < width; i++) weight += Math.exp((block[p * width + i] as number) - best);
+  state.weight[p] = (state.weight[p] as number) + weight;
+}
+
+function addLane(
+  lane: Running,
+  oracle: Float64Array,
+  block: Float32Array,
+  width: number,
+  start: number,
+  targets: Int32Array,
+  max: Float64Array,
+): void {
+  for (let p = 0; p < max.length; p++) {
+    const top = max[p] as number;
+    let [expm1, shift, excess, sum, squares] = [0, 0, 0, 0, 0];
+    let best = lane.best[p] as number;
+    let id = lane.bestId[p] as number;
+    for (let i = p * width; i < (p + 1) * width; i++) {
+      const value = block[i] as number;
+      const expected = oracle[i] as number;
+      const raw = value - expected;
+      if (!Number.isFinite(raw)) {
+        lane.broken[p] = 1;
+        continue;
+      }
+      const d = raw > MAX_SHIFT ? MAX_SHIFT : raw;
+      const w = Math.exp(expected - top);
+      const e = Math.expm1(d);
+      expm1 += w * e;
+      shift += w * d;
+      excess += w * (e - d);
+      sum += raw;
+      squares += raw * raw;
+      if (value > best) {
+        best = value;
+        id = start + i - p * width;
+      }
+    }
+    lane.expm1[p] = (lane.expm1[p] as number) + expm1;
+    lane.shift[p] = (lane.shift[p] as number) + shift;
+    lane.excess[p] = (lane.excess[p] as number) + excess;
+    lane.sum[p] = (lane.sum[p] as number) + sum;
+    lane.squares[p] = (lane.squares[p] as number) + squares;
+    lane.best[p] = best;
+    lane.bestId[p] = id;
+    const target = targets[p] as number;
+    if (target >= start && target < start + width) lane.target[p] = block[p * width + target - start] as number;
+  }
+}
+
+function summarise(
+  running: readonly Running[],
+  oracle: OracleState,
+  targets: Int32Array,
+  vocabulary: number,
+  noiseLanes: readonly number[],
+  decisiveMargin: number,
+): LogitsSummary {
+  const positions = targets.length;
+  const reference = running[0] as Running;
+  const lanes = running.slice(1);
+  const noise = Float64Array.from({ length: positions }, (_, p) =>
+    Math.max(0, ...noiseLanes.map((lane) => spread(lanes[lane] as Running, p, vocabulary))),
+  );
+  const broken = (lane: Running) => lane.broken.reduce((sum, flag) => sum + flag, 0);
+  const mean = (lane: Running, value: (p: number) => number) => {
+    if (broken(lane) > 0) return NaN;
+    let sum = 0;
+    for (let p = 0; p < positions; p++) sum += value(p);
+    return sum / positions;
+  };
+  const differs = (lane: Running, p: number) => lane.bestId[p] !== reference.bestId[p];
+  const margin = (p: number) => (reference.best[p] as number) - (oracle.second[p] as number);
+  const logSum = (lane: Running, p: number) =>
+    (oracle.max[p] as number) +
+    Math.log(oracle.weight[p] as number) +
+    (lane === reference ? 0 : Math.log1p((lane.expm1[p] as number) / (oracle.weight[p] as number)));
+  return {
+    positions,
+    kl: lanes.map((lane) => mean(lane, (p) => divergence(lane, oracle.weight[p] as number, p))),
+    top1_agreement: lanes.map((lane) => 1 - sumOver(positions, (p) => (differs(lane, p) ? 1 : 0)) / positions),
+    decisive_flips: lanes.map((lane) =>
+      sumOver(positions, (p) => (differs(lane, p) && margin(p) > decisiveMargin * (noise[p] as number) ? 1 : 0)),
+    ),
+    perplexity: running.map((lane) => perplexity(targets, (p) => logSum(lane, p) - (lane.target[p] as number), broken(lane) > 0)),
+    non_finite: running.map(broken),
+  };
+}
+
+function sumOver(count: number, value: (index: number) => number): number {
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += value(i);
+  return sum;
+}
+
+/**
+ * KL(p ‖ q) = log Σ p·exp(d) − Σ p·d with d = lane − oracle (the softmax's shift cancels). Written as Σ p·(expm1(d) − d) + (log1p(e) − e),
+ * e = Σ p·expm1(d), it keeps its digits where the two distributions are nearly the same, down to 1e-14 nats.
+ */
+function divergence(lane: Running, weight: number, p: number): number {
+  const e = (lane.expm1[p] as number) / weight;
+  // log1p(e) − e cancels for small e: its series starts with −e²/2.
+  const correction = Math.abs(e) < 1e-4 ? -(e * e) / 2 + (e * e * e) / 3 : Math.log1p(e) - e;
+  return Math.max(0, (lane.excess[p] as number) / weight + correction);
+}
+
+/** Standard deviation over the vocabulary of lane − oracle; a shift of all logits changes nothing and does not count. */
+function spread(lane: Running, p: number, vocabulary: number): number {
+  const mean = (lane.sum[p] as number) / vocabulary;
+  return Math.sqrt(Math.max(0, (lane.squares[p] as number) / vocabulary - mean * mean));
+}
+
+function perplexity(targets: Int32Array, nll: (p: number) => number, broken: boolean): number | null {
+  let [sum, count] = [0, 0];
+  for (const [p, target] of targets.entries()) {
+    if (target < 0) continue;
+    sum += nll(p);
+    count++;
+  }
+  const value = Math.exp(sum / count);
+  return count === 0 || broken || !Number.isFinite(value) ? null : value;
+}

@@ -1,0 +1,177 @@
+// Free-running comparison: what errors do on their way through the whole model, layer by layer and at the logits.
+
+import type { Op, Program } from '../architectures/program.js';
+import type { NumericThresholds } from '../config/types.js';
+import type { Placement } from '../kernels/sites.js';
+import type { Lane } from '../reference/walk.js';
+import type { Level, ModelLayer, ModelLevel } from '../report/types.js';
+import type { LogitsSummary } from './logits-meter.js';
+
+/** Below this many nats a KL is the arithmetic noise of its own computation (src/diff/logits-meter.ts). */
+const LEAST_KL = 1e-14;
+
+export interface LayerMeter {
+  /** Takes the lanes' values after an op that ends a layer or the model. */
+  afterOp(op: Op): void;
+  /** Relative RMS distance from the oracle of each lane but the oracle, per layer. */
+  readonly relative: readonly (readonly number[])[];
+  /** RMS distance from the oracle of the final hidden state, per lane but the oracle. */
+  readonly final: readonly number[];
+}
+
+/** @param lanes the oracle first */
+export function layerMeter(program: Program, lanes: readonly Lane[]): LayerMeter {
+  const relative: number[][] = program.layer_outputs.map(() => []);
+  const final: number[] = [];
+  const last = program.hidden.at(-1) as string;
+  const store = (value: string, lane: number, data: ArrayLike<number>) => {
+    const { error, size } = distance(data, lanes[0]?.values.get(value)?.data as Float64Array);
+    const layer = program.layer_outputs.indexOf(value);
+    if (layer >= 0) (relative[layer] as number[])[lane] = error / size;
+    else final[lane] = error;
+  };
+  // A kernel whose run crosses the end of a layer makes the layer's output later than the other lanes do.
+  let pending: { value: string; lane: number }[] = [];
+  return {
+    relative,
+    final,
+    afterOp(op) {
+      for (const value of Object.values(op.outputs)) {
+        if (value === last || program.layer_outputs.includes(value)) pending.push(...lanes.slice(1).map((_, lane) => ({ value, lane })));
+      }
+      pending = pending.filter(({ value, lane }) => {
+        const data = lanes[lane + 1]?.values.get(value)?.data;
+        if (data !== undefined) store(value, lane, data);
+        return data === undefined;
+      });
+    },
+  };
+}
+
+function distance(data: ArrayLike<number>, oracle: Float64Array): { error: number; size: number } {
+  let error = 0;
+  let size = 0;
+  for (let i = 0; i < oracle.length; i++) {
+    const expected = oracle[i] as number;
+    const delta = (data[i] as number) - expected;
+    error += delta * delta;
+    size += expected * expected;
+  }
+  return { error: Math.sqrt(error / oracle.length), size: Math.sqrt(size / oracle.length) };
+}
+
+export interface ModelEvidence<K> {
+  readonly program: Program;
+  /** Names of the valid recipes, in the order of their lanes. */
+  readonly recipes: readonly string[];
+  /** Models with kernels standing in, in the order of their lanes after the recipes. */
+  readonly assemblies: readonly { readonly placements: readonly Placement<K>[]; readonly failure: string | null }[];
+  /** Teacher-forced error of a placement. */
+  injected(placement: Placement<K>): { rms: number; relative: number } | null;
+  readonly layers: LayerMeter;
+  readonly logits: LogitsSummary;
+  readonly limits: NumericThresholds;
+}
+
+/** The model level of the report: the worst of the assemblies. */
+export function modelLevel<K>(evidence: ModelEvidence<K>): ModelLevel {
+  const severity: readonly Level[] = ['pass', 'warn', 'inconclusive', 'fail'];
+  const levels = evidence.assemblies.map((_, i) => assemblyLevel(evidence, i));
+  return levels.reduce((worst, level) => {
+    const bySeverity = severity.indexOf(level.status) - severity.indexOf(worst.status);
+    return bySeverity > 0 || (bySeverity === 0 && (level.kl_ratio ?? 0) > (worst.kl_ratio ?? 0)) ? level : worst;
+  });
+}
+
+function assemblyLevel<K>(evidence: ModelEvidence<K>, assembly: number): ModelLevel {
+  const { recipes, logits, layers, limits } = evidence;
+  const lane = recipes.length + assembly;
+  const { placements, failure } = evidence.assemblies[assembly] as ModelEvidence<K>['assemblies'][number];
+  const kls = recipes.map((_, i) => logits.kl[i] as number);
+  const floor = Math.max(...kls, LEAST_KL);
+  const klFused = logits.kl[lane] as number;
+  const ratio = klFused / floor;
+  const first = placements[0];
+  const injected = first === undefined ? null : evidence.injected(first);
+  const final = layers.final[lane];
+  const base = {
+    kl_fused: finite(klFused),
+    kl_floor: finite(floor),
+    kl_ratio: finite(ratio),
+    kl_recipes: Object.fromEntries(recipes.map((name, i) => [name, finite(kls[i])])),
+    top1_agreement: logits.top1_agreement[lane] ?? null,
+    decisive_flips: logits.decisive_flips[lane] ?? null,
+    positions: logits.positions,
+    perplexity: { oracle: logits.perplexity[0] ?? null, eager: logits.perplexity[1] ?? null, fused: logits.perplexity[lane + 1] ?? null },
+    amplification: injected === null || injected.rms === 0 || final === undefined ? null : finite(final / injected.rms),
+    layers: layerTable(evidence, placements, lane),
+  };
+  if (failure !== null) {
+    // Eager's values took over where the kernel gave up: these figures are not the fused model's.
+    return {
+      ...base,
+      kl_fused: null,
+      kl_ratio: null,
+      top1_agreement: null,
+      decisive_flips: null,
+      amplification: null,
+      status: 'inconclusive',
+      detail: failure,
+    };
+  }
+  return { ...base, ...judge(logits, recipes.length, lane, ratio, limits) };
+}
+
+function judge(
+  logits: LogitsSummary,
+  recipes: number,
+  lane: number,
+  ratio: number,
+  limits: NumericThresholds,
+): { status: Level; detail: string | null } {
+  const broken = (index: number) => logits.non_finite[index] ?? 0;
+  if (broken(0) > 0)
+    return { status: 'inconclusive', detail: `the oracle's own logits are not finite at ${broken(0)} of ${logits.positions} positions` };
+  for (let i = 0; i < recipes; i++) {
+    if (broken(i + 1) > 0) {
+      return {
+        status: 'inconclusive',
+        detail: `a valid recipe overflows the serving dtype at ${broken(i + 1)} of ${logits.positions} positions, so there is no noise floor`,
+      };
+    }
+  }
+  if (broken(lane + 1) > 0)
+    return {
+      status: 'fail',
+      detail: `the fused model's logits are NaN or infinite at ${broken(lane + 1)} of ${logits.positions} positions`,
+    };
+  const flips = logits.decisive_flips[lane] ?? 0;
+  if (flips > 0)
+    return {
+      status: 'fail',
+      detail: `${flips} decisive flips: another token comes first although the oracle's margin is over ${limits.decisive_margin} times the logit noise`,
+    };
+  if (ratio > limits.warn_ratio) return { status: 'fail', detail: null };
+  return { status: ratio > limits.pass_ratio ? 'warn' : 'pass', detail: null };
+}
+
+function layerTable<K>(
+  { program, recipes, layers, injected }: ModelEvidence<K>,
+  placements: readonly Placement<K>[],
+  lane: number,
+): ModelLayer[] {
+  return program.layer_outputs.map((_, layer) => {
+    const relative = layers.relative[layer] ?? [];
+    const own = placements.filter(({ site }) => site.layer === layer).flatMap((placement) => injected(placement)?.relative ?? []);
+    return {
+      layer,
+      injected: own.length === 0 ? null : finite(Math.max(...own)),
+      inherited: finite(relative[lane]),
+      floor: finite(Math.max(...recipes.map((_name, i) => relative[i] ?? NaN))),
+    };
+  });
+}
+
+function finite(value: number | undefined): number | null {
+  return value !== undefined && Number.isFinite(value) ? value : null;
+}

@@ -1,0 +1,291 @@
+// The numeric diff of one model: kernels teacher-forced at their sites and free-running through the whole model, beside the oracle and the
+// valid recipes, in one walk over the weights. What the numbers mean for the verdict is src/verdict's.
+
+import type { Op, Program } from '../architectures/program.js';
+import type { NumericThresholds } from '../config/types.js';
+import { KernelError, type Kernel } from '../kernels/kernel.js';
+import { assemble, findSites, type Placement, type Site } from '../kernels/sites.js';
+import { joinRows, type NdArray } from '../reference/ndarray.js';
+import type { OpRunner } from '../reference/op-runner.js';
+import { ORACLE, validRecipes, type Recipe } from '../reference/recipes.js';
+import { joinPrompts, type Sequence } from '../reference/sequence.js';
+import { wholeWeight } from '../reference/served-weights.js';
+import { perSegment, runOp, walk, type Lane, type StandIn } from '../reference/walk.js';
+import type { NumericResult, ServingDtype } from '../report/types.js';
+import type { Checkpoint } from '../weights/checkpoint.js';
+import { kernelRecord, type KernelRecord } from './kernel-level.js';
+import { logitsMeter, type LogitsMeter } from './logits-meter.js';
+import { measure } from './measure.js';
+import { layerMeter, modelLevel, type LayerMeter } from './model-level.js';
+
+export interface DiffOptions {
+  readonly program: Program;
+  readonly checkpoint: Checkpoint;
+  readonly dtype: ServingDtype;
+  /** Token ids of each prompt. */
+  readonly prompts: readonly (readonly number[])[];
+  readonly kernels: readonly Kernel[];
+  /** Layers whose sites are compared teacher-forced; sites outside the layers always are. */
+  readonly layers: 'all' | readonly number[];
+  readonly limits: NumericThresholds;
+  readonly onLayer?: (layer: number) => void;
+}
+
+interface Diff extends DiffOptions {
+  readonly runner: OpRunner;
+  readonly sequence: Sequence;
+  readonly recipes: readonly Recipe[];
+  /** Oracle, then the recipes (eager first), then models with kernels standing in. */
+  readonly lanes: readonly Lane[];
+  readonly eagerLane: Lane;
+  /** Teacher-forced sites by the index of their last op. */
+  readonly sitesAt: ReadonlyMap<number, readonly Placement<Kernel>[]>;
+  readonly records: ReadonlyMap<Kernel, KernelRecord>;
+}
+
+/**
+ * Runs the numeric diff. Kernels that have no site in this program are left out of the result.
+ * @throws ModelError for prompts that do not fit and for damaged weights; what a kernel does wrong never throws
+ */
+export async function numericDiff(runner: OpRunner, options: DiffOptions): Promise<NumericResult> {
+  const { program, dtype, kernels, limits } = options;
+  const sequence = joinPrompts(program, options.prompts);
+  const recipes = validRecipes(dtype);
+  const sites = new Map(kernels.map((kernel) => [kernel, findSites(program, kernel.op)]));
+  const standing = kernels.filter((kernel) => (sites.get(kernel)?.length ?? 0) > 0);
+  const records = new Map(
+    standing.map((kernel) => [
+      kernel,
+      kernelRecord(
+        kernel,
+        recipes.map(({ name }) => name),
+        dtype,
+        limits,
+      ),
+    ]),
+  );
+  const base: NumericResult = {
+    status: 'inconclusive',
+    recipes: recipes.map(({ name }) => name),
+    prompt_tokens: options.prompts.map((prompt) => prompt.length),
+    kernels: [],
+    model: null,
+    generation: null,
+    performance: null,
+    canaries: null,
+  };
+  if (standing.length === 0) return base;
+
+  const assemblies = assemble(standing, (kernel) => sites.get(kernel) ?? []);
+  const pure = [ORACLE, ...recipes].map((recipe): Lane => ({ recipe, values: new Map(), standIns: new Map() }));
+  const failures = assemblies.map((): string[] => []);
+  const fused: Lane[] = [];
+  const diff: Diff = {
+    ...options,
+    runner,
+    sequence,
+    recipes,
+    records,
+    lanes: [],
+    eagerLane: pure[1] as Lane,
+    sitesAt: teacherForced(options, sites),
+  };
+  for (const [i, placements] of assemblies.entries()) fused.push(fusedLane(diff, placements, failures[i] as string[]));
+  const lanes = [...pure, ...fused];
+  const layers = layerMeter(program, lanes);
+  const logits = logitsMeter(lanes.length, nextTokens(sequence));
+  await run({ ...diff, lanes }, layers, logits);
+
+  const model = modelLevel({
+    program,
+    recipes: base.recipes,
+    assemblies: assemblies.map((placements, i) => ({ placements, failure: failures[i]?.[0] ?? null })),
+    injected: (placement) => records.get(placement.kernel)?.injected(placement.site) ?? null,
+    layers,
+    logits: logits.summarise(
+      recipes.map((_, i) => i),
+      limits.decisive_margin,
+    ),
+    limits,
+  });
+  const results = standing.map((kernel) => (records.get(kernel) as KernelRecord).result());
+  const levels = [...results.map(({ status }) => status), model.status];
+  const status = (['fail', 'inconclusive', 'warn'] as const).find((level) => levels.includes(level)) ?? 'pass';
+  return { ...base, status, kernels: results, model };
+}
+
+async function run(diff: Diff, layers: LayerMeter, logits: LogitsMeter): Promise<void> {
+  const { program, lanes, sitesAt, records } = diff;
+  const keepUntil = keptUntil(
+    program,
+    [...sitesAt.values()].flat().map(({ site }) => site),
+    lanes,
+  );
+  await walk({
+    ...diff,
+    scanAll: true,
+    keepUntil: (index) => keepUntil[index] as number,
+    async afterOp(index, op) {
+      await compareSites(
+        diff,
+        (sitesAt.get(index) ?? []).filter(({ kernel }) => !(records.get(kernel) as KernelRecord).failed),
+      );
+      layers.afterOp(op);
+      if (op.layer !== null && program.ops[index + 1]?.layer !== op.layer) diff.onLayer?.(op.layer);
+    },
+    logits: (start, blocks) => logits.add(start, blocks),
+  });
+}
+
+/** Next token per position, −1 at the end of each prompt. */
+function nextTokens({ ids, segments }: Sequence): Int32Array {
+  const targets = new Int32Array(ids.length).fill(-1);
+  for (const { start, end } of segments) for (let t = start; t + 1 < end; t++) targets[t] = ids[t + 1] as number;
+  return targets;
+}
+
+function teacherForced({ layers }: DiffOptions, sites: ReadonlyMap<Kernel, readonly Site[]>): Map<number, Placement<Kernel>[]> {
+  const at = new Map<number, Placement<Kernel>[]>();
+  for (const [kernel, own] of sites) {
+    for (const site of own) {
+      if (layers !== 'all' && site.layer !== null && !layers.includes(site.layer)) continue;
+      at.set(site.end, [...(at.get(site.end) ?? []), { kernel, site }]);
+    }
+  }
+  return at;
+}
+
+/** A site needs its inputs until its last op, so values live on until the longest run through each op has ended. */
+function keptUntil(program: Program, sites: readonly Site[], lanes: readonly Lane[]): number[] {
+  const until = program.ops.map((_, index) => index);
+  const spans = [
+    ...sites.map(({ start, end }) => [start, end] as const),
+    ...lanes.flatMap(({ standIns }) => [...standIns].map(([index, { end }]) => [index, end] as const)),
+  ];
+  for (const [start, end] of spans) for (let index = start; index <= end; index++) until[index] = Math.max(until[index] as number, end);
+  return until;
+}
+
+/** Runs the oracle, the other recipes and each kernel on eager's own inputs. Sites of the same op share the references. */
+async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]): Promise<void> {
+  const references = new Map<string, { oracle: Record<string, NdArray>; recipes: Record<string, NdArray>[] }>();
+  for (const { kernel, site } of placements) {
+    const record = diff.records.get(kernel) as KernelRecord;
+    const inputs = await siteInputs(diff, site, diff.eagerLane);
+    let outputs: Record<string, NdArray>;
+    try {
+      outputs = await callKernel(diff, kernel, site, inputs);
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      record.fail(site, error.message);
+      continue;
+    }
+    const known = references.get(site.op) ?? {
+      oracle: await runSite(diff, site, ORACLE),
+      recipes: [pick(site, diff.eagerLane), ...(await Promise.all(diff.recipes.slice(1).map((recipe) => runSite(diff, site, recipe))))],
+    };
+    references.set(site.op, known);
+    for (const [name, output] of Object.entries(outputs)) {
+      const recipes = known.recipes.map((values) => values[name]?.data as Float32Array);
+      record.add(site, name, measure(output.data as Float32Array, known.oracle[name]?.data as Float64Array, recipes, diff.dtype));
+    }
+  }
+}
+
+/** Outputs of a site by contract name, as a lane has them. */
+function pick(site: Site, lane: Lane): Record<string, NdArray> {
+  return Object.fromEntries([...site.outputs].map(([name, value]) => [name, lane.values.get(value) as NdArray]));
+}
+
+async function siteInputs({ checkpoint, dtype }: Diff, site: Site, lane: Lane): Promise<Record<string, NdArray>> {
+  const inputs: Record<string, NdArray> = {};
+  for (const [name, value] of site.inputs) inputs[name] = lane.values.get(value) as NdArray;
+  for (const [name, refs] of site.weights)
+    inputs[name] = joinRows(await Promise.all(refs.map((ref) => wholeWeight(checkpoint, ref, dtype))));
+  return inputs;
+}
+
+/** Calls a kernel for all tokens: at once, or prompt by prompt where tokens see each other. */
+async function callKernel(
+  { dtype, sequence }: Diff,
+  kernel: Kernel,
+  site: Site,
+  inputs: Record<string, NdArray>,
+): Promise<Record<string, NdArray>> {
+  const call = (part: Record<string, NdArray>) => kernel.run(part, site.attributes, dtype);
+  return site.op === 'attention' ? perSegment(sequence, inputs, call) : call(inputs);
+}
+
+/** Runs the ops of a site by a recipe on eager's inputs and gives the site's outputs by contract name. */
+async function runSite(diff: Diff, site: Site, recipe: Recipe): Promise<Record<string, NdArray>> {
+  const local = new Map<string, NdArray>();
+  for (let index = site.start; index <= site.end; index++) {
+    const op = diff.program.ops[index] as Op;
+    const inputs: Record<string, NdArray> = {};
+    for (const [name, value] of Object.entries(op.inputs))
+      inputs[name] = local.get(value) ?? inRecipe(diff.eagerLane.values.get(value) as NdArray, recipe, value);
+    const outputs = op.op === 'linear' || op.op === 'qkv' ? await linears(diff, op, recipe, inputs) : await small(diff, op, recipe, inputs);
+    for (const [name, value] of Object.entries(op.outputs)) local.set(value, outputs[name] as NdArray);
+  }
+  return Object.fromEntries([...site.outputs].map(([name, value]) => [name, local.get(value) as NdArray]));
+}
+
+/** Eager's values as the recipe's graphs take them: float64 for the oracle, but cos and sin always float32. */
+function inRecipe(array: NdArray, recipe: Recipe, name: string): NdArray {
+  if (recipe.compute === 'float32' || name.startsWith('cos:') || name.startsWith('sin:')) return array;
+  return { data: Float64Array.from(array.data), shape: array.shape };
+}
+
+async function small(
+  { checkpoint, dtype, runner, sequence }: Diff,
+  op: Op,
+  recipe: Recipe,
+  inputs: Record<string, NdArray>,
+): Promise<Record<string, NdArray>> {
+  for (const [name, ref] of Object.entries(op.weights)) inputs[name] = await wholeWeight(checkpoint, ref, dtype);
+  return runOp(runner, op, recipe, inputs, sequence);
+}
+
+async function linears(
+  { checkpoint, dtype, runner }: Diff,
+  op: Op,
+  recipe: Recipe,
+  inputs: Record<string, NdArray>,
+): Promise<Record<string, NdArray>> {
+  const outputs: Record<string, NdArray> = {};
+  const x = inputs['x'] as NdArray;
+  for (const name of op.op === 'qkv' ? (['q', 'k', 'v'] as const) : (['y'] as const)) {
+    const prefix = op.op === 'qkv' ? `${name}_` : '';
+    const ref = op.weights[`${prefix}weight`] as Op['weights'][string];
+    const biasRef = op.weights[`${prefix}bias`];
+    const weight = await wholeWeight(checkpoint, ref, dtype);
+    const bias = biasRef === undefined ? null : (await wholeWeight(checkpoint, biasRef, dtype)).data;
+    const y = await runner.linear(recipe, x, { form: 'float32', data: weight.data, shape: [ref.shape[0] ?? 1, ref.shape[1] ?? 1] }, bias);
+    const heads = Number(op.attributes[name === 'q' ? 'num_heads' : 'num_kv_heads']);
+    outputs[name] = op.op === 'qkv' ? { data: y.data, shape: [x.shape[0] ?? 0, heads, Number(op.attributes['head_dim'])] } : y;
+  }
+  return outputs;
+}
+
+/** A lane that computes as eager does, with kernels standing in. When a kernel gives up, eager's values take over and the failure is noted. */
+function fusedLane(diff: Diff, placements: readonly Placement<Kernel>[], failures: string[]): Lane {
+  const standIns = new Map<number, StandIn>();
+  for (const { kernel, site } of placements) {
+    const standIn: StandIn = {
+      end: site.end,
+      async run(lane) {
+        let outputs: Record<string, NdArray>;
+        try {
+          outputs = await callKernel(diff, kernel, site, await siteInputs(diff, site, lane));
+        } catch (error) {
+          if (!(error instanceof KernelError)) throw error;
+          failures.push(`${kernel.name}: ${error.message}`);
+          outputs = pick(site, diff.eagerLane);
+        }
+        for (const [name, value] of site.outputs) lane.values.set(value, outputs[name] as NdArray);
+      },
+    };
+    for (let index = site.start; index <= site.end; index++) standIns.set(index, standIn);
+  }
+  return { recipe: diff.recipes[0] as Recipe, values: new Map(), standIns };
+}

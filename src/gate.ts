@@ -1,0 +1,152 @@
+// The main job, top to bottom: what the user asked for → kernels × models → evidence → verdicts → gate.
+
+import { availableParallelism, cpus } from 'node:os';
+import packageJson from '../package.json' with { type: 'json' };
+import { buildProgram, checkWeights } from './architectures/registry.js';
+import type { Program } from './architectures/program.js';
+import type { Config, ModelRef, Prompt } from './config/types.js';
+import { ModelError, UsageError } from './errors.js';
+import { openFolder } from './hub/folder.js';
+import { loadManifests, type KernelManifest } from './kernels/manifest.js';
+import { SHIPPED_KERNELS } from './kernels/shipped.js';
+import { judgeModel, servingDtype, tokenize } from './models.js';
+import type { NdArray } from './reference/ndarray.js';
+import { checkPrompt } from './reference/sequence.js';
+import { onnxruntimeVersion } from './reference/runtime.js';
+import type { ModelReport, Report, ServingDtype } from './report/types.js';
+import { startThreads, type Engine } from './threads.js';
+import { gate } from './verdict/verdict.js';
+import { openCheckpoint } from './weights/checkpoint.js';
+import { readModelConfig } from './weights/model-config.js';
+import { writeSafetensors } from './weights/write-safetensors.js';
+
+/** Threads hold a few weight blocks and a prompt batch each; more than this many models at once would fight for memory bandwidth. */
+const MAX_THREADS = 4;
+
+/** What the gate takes from outside; tests put their own in. */
+export interface Edges {
+  readonly engine?: Engine;
+  readonly clock?: () => Date;
+  /** One line of progress, in plain words. */
+  readonly log?: (message: string) => void;
+}
+
+/**
+ * Judges every model of the configuration and gives the report.
+ * @throws UsageError for wrong kernel manifests; what is wrong with a model is in the report
+ */
+export async function check(config: Config, edges: Edges = {}): Promise<Report> {
+  const { clock = () => new Date(), log = () => undefined } = edges;
+  const started = clock();
+  const kernels = await kernelsUnderTest(config);
+  const engine = edges.engine ?? startThreads(Math.min(MAX_THREADS, availableParallelism(), config.models.length));
+  try {
+    const judged = await Promise.all(
+      config.models.map(async (ref) => {
+        const from = clock();
+        const model = await judgeModel({ config, kernels, engine, log }, ref);
+        return { model, timing: { id: ref.id, duration_ms: clock().getTime() - from.getTime() } };
+      }),
+    );
+    const models = judged.map(({ model }) => model);
+    const timing = {
+      started_at: started.toISOString(),
+      duration_ms: clock().getTime() - started.getTime(),
+      models: judged.map((one) => one.timing),
+    };
+    return { ...heading(config, models), models, timing };
+  } finally {
+    if (edges.engine === undefined) await engine.close();
+  }
+}
+
+async function kernelsUnderTest(config: Config): Promise<readonly KernelManifest[] | null> {
+  if (config.policy === 'static') return null;
+  return config.kernels === null ? SHIPPED_KERNELS : loadManifests(config.kernels);
+}
+
+function heading(config: Config, models: readonly ModelReport[]): Omit<Report, 'models' | 'timing'> {
+  return {
+    schema_version: 1,
+    tool: { name: 'fused-compat', version: packageJson.version, onnxruntime: config.policy === 'static' ? null : onnxruntimeVersion() },
+    host: { platform: process.platform, arch: process.arch, node: process.version, cpu: cpus()[0]?.model ?? null, gpu: null },
+    policy: config.policy,
+    fail_on: config.fail_on,
+    gate: gate(
+      models.map(({ verdict }) => verdict),
+      config.fail_on,
+    ),
+  };
+}
+
+export interface ReferenceRequest {
+  readonly model: ModelRef;
+  readonly prompt: Prompt;
+  readonly recipe: 'oracle' | 'eager';
+  readonly dtype: Config['dtype'];
+  /** Absolute path of the safetensors file to write. */
+  readonly output: string;
+}
+
+/**
+ * One prompt through one model by one recipe of the reference, written as a safetensors file: `logits` [tokens, vocab_size] and `hidden`
+ * [num_hidden_layers + 1, tokens, hidden_size] (the embeddings, each layer's output, the last one after the final norm), float64 for the
+ * oracle and float32 otherwise.
+ * @throws ModelError for everything that is wrong with the model, UsageError for the prompt and the output
+ */
+export async function reference(request: ReferenceRequest, edges: Edges = {}): Promise<{ tensors: StoredShape[] }> {
+  const { program, dtype } = await openProgram(request);
+  const engine = edges.engine ?? startThreads(1);
+  try {
+    const model = request.model.path;
+    const ids = 'text' in request.prompt ? ((await tokenize(engine, model, [request.prompt.text]))[0] ?? []) : request.prompt.input_ids;
+    asUsage(() => checkPrompt(program, ids, 'the prompt'));
+    const onLayer = (layer: number) => edges.log?.(`${request.recipe}: layer ${layer + 1} of ${program.num_hidden_layers}`);
+    const result = await engine.run({ kind: 'reference', model, dtype, ids, recipe: request.recipe }, { onLayer });
+    const tensors = [stored('logits', result.logits), stored('hidden', result.hidden)];
+    await writeSafetensors(request.output, tensors);
+    return { tensors: tensors.map(({ name, dtype: storedDtype, shape }) => ({ name, dtype: storedDtype, shape })) };
+  } finally {
+    if (edges.engine === undefined) await engine.close();
+  }
+}
+
+interface StoredShape {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+}
+
+async function openProgram({ model, dtype }: ReferenceRequest): Promise<{ program: Program; dtype: ServingDtype }> {
+  const files = await openFolder(model.path);
+  const raw = await readModelConfig(files);
+  const checkpoint = await openCheckpoint(files);
+  try {
+    const program = buildProgram(raw);
+    checkWeights(program, checkpoint);
+    return { program, dtype: servingDtype(dtype, raw, checkpoint) };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** A prompt on the command line is usage, not a model. */
+function asUsage(check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw error instanceof ModelError ? new UsageError(error.message) : error;
+  }
+}
+
+function stored(
+  name: string,
+  { data, shape }: NdArray,
+): { name: string; dtype: 'F32' | 'F64'; shape: readonly number[]; data: Uint8Array } {
+  return {
+    name,
+    dtype: data instanceof Float64Array ? 'F64' : 'F32',
+    shape,
+    data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  };
+}

@@ -1,0 +1,125 @@
+// What a worker thread is asked to do, as plain data in and plain data out. A job is one stage of one model.
+
+import { buildProgram, checkWeights } from './architectures/registry.js';
+import type { NumericThresholds } from './config/types.js';
+import { numericDiff } from './diff/numeric-diff.js';
+import { openFolder } from './hub/folder.js';
+import { KernelError, type Kernel } from './kernels/kernel.js';
+import type { KernelManifest } from './kernels/manifest.js';
+import { onnxruntimeKernel, type ExecutionProvider } from './kernels/onnxruntime.js';
+import { forward, type Forward } from './reference/forward.js';
+import { createOpRunner, type OpRunner, type Ort } from './reference/op-runner.js';
+import { eager, ORACLE } from './reference/recipes.js';
+import { loadOnnxRuntime, onnxruntimeVersion } from './reference/runtime.js';
+import type { NumericResult, ServingDtype } from './report/types.js';
+import { loadTokenizer } from './tokenizer/tokenizer.js';
+import { openCheckpoint, type Checkpoint } from './weights/checkpoint.js';
+import { readModelConfig } from './weights/model-config.js';
+
+export interface TokenizeJob {
+  readonly kind: 'tokenize';
+  readonly model: string;
+  readonly texts: readonly string[];
+}
+
+export interface DiffJob {
+  readonly kind: 'diff';
+  readonly model: string;
+  readonly dtype: ServingDtype;
+  readonly prompts: readonly (readonly number[])[];
+  readonly kernels: readonly KernelManifest[];
+  readonly execution_provider: ExecutionProvider;
+  readonly require_gpu: boolean;
+  readonly layers: 'all' | readonly number[];
+  readonly limits: NumericThresholds;
+}
+
+export interface ReferenceJob {
+  readonly kind: 'reference';
+  readonly model: string;
+  readonly dtype: ServingDtype;
+  readonly ids: readonly number[];
+  readonly recipe: 'oracle' | 'eager';
+}
+
+export type Job = TokenizeJob | DiffJob | ReferenceJob;
+
+export interface JobResults {
+  tokenize: number[][];
+  diff: NumericResult;
+  reference: Forward;
+}
+
+/** Called when all work on a layer is done. */
+export type OnLayer = (layer: number) => void;
+
+let runner: Promise<{ ort: Ort; runner: OpRunner }> | undefined;
+
+// Sessions depend on ops and recipes, not on the model, so they serve all jobs of a thread.
+function engine(): Promise<{ ort: Ort; runner: OpRunner }> {
+  return (runner ??= loadOnnxRuntime().then((ort) => ({ ort, runner: createOpRunner(ort) })));
+}
+
+/**
+ * Runs a job in this thread.
+ * @throws ModelError for everything that is wrong with the model, its prompts or the machine's ONNX Runtime
+ */
+export async function runJob<K extends Job['kind']>(job: Extract<Job, { kind: K }>, onLayer: OnLayer): Promise<JobResults[K]>;
+export async function runJob(job: Job, onLayer: OnLayer): Promise<JobResults[Job['kind']]> {
+  switch (job.kind) {
+    case 'tokenize': {
+      const tokenizer = await loadTokenizer(await openFolder(job.model));
+      return job.texts.map((text) => tokenizer.encode(text));
+    }
+    case 'diff':
+      return withCheckpoint(job.model, (checkpoint, config) => diff(job, checkpoint, config, onLayer));
+    case 'reference':
+      return withCheckpoint(job.model, async (checkpoint, config) => {
+        const program = buildProgram(config);
+        checkWeights(program, checkpoint);
+        const recipe = job.recipe === 'oracle' ? ORACLE : eager(job.dtype);
+        return forward((await engine()).runner, program, checkpoint, { ids: job.ids, dtype: job.dtype, recipe, onLayer });
+      });
+  }
+}
+
+async function withCheckpoint<T>(model: string, use: (checkpoint: Checkpoint, config: Record<string, unknown>) => Promise<T>): Promise<T> {
+  const files = await openFolder(model);
+  const config = await readModelConfig(files);
+  const checkpoint = await openCheckpoint(files);
+  try {
+    return await use(checkpoint, config);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function diff(job: DiffJob, checkpoint: Checkpoint, config: Record<string, unknown>, onLayer: OnLayer): Promise<NumericResult> {
+  const program = buildProgram(config);
+  checkWeights(program, checkpoint);
+  const { ort, runner: ops } = await engine();
+  const usable = job.kernels.filter(({ dtypes }) => dtypes.includes(job.dtype));
+  const made = usable.map((manifest) => onnxruntimeKernel(ort, onnxruntimeVersion(), manifest, job.execution_provider));
+  const kernels = job.require_gpu ? made.map(onlyOnGpu) : made;
+  try {
+    return await numericDiff(ops, {
+      program,
+      checkpoint,
+      dtype: job.dtype,
+      prompts: job.prompts,
+      kernels,
+      layers: job.layers,
+      limits: job.limits,
+      onLayer,
+    });
+  } finally {
+    await Promise.all(made.map((kernel) => kernel.close()));
+  }
+}
+
+/** `require-gpu`: what the CPU says is no evidence then. */
+function onlyOnGpu(kernel: Kernel): Kernel {
+  return kernel.gpu
+    ? kernel
+    : { ...kernel, run: () => Promise.reject(new KernelError(`a GPU is required, and this kernel would run on ${kernel.device}`)) };
+}

@@ -1,0 +1,138 @@
+// One model through its stages: files, static check, program, prompts, numeric diff. Each stage's failure keeps what came before it.
+
+import { buildProgram, checkWeights, modelType } from './architectures/registry.js';
+import type { Program } from './architectures/program.js';
+import { staticCheck } from './checker/static-check.js';
+import type { Config, ModelRef, Prompt } from './config/types.js';
+import { ModelError } from './errors.js';
+import { openFolder } from './hub/folder.js';
+import type { KernelManifest } from './kernels/manifest.js';
+import { checkPrompt } from './reference/sequence.js';
+import type { ModelReport, NumericResult, ServingDtype, StaticResult } from './report/types.js';
+import type { Engine } from './threads.js';
+import { builtInPrompts } from './tokenizer/prompts.js';
+import { diagnose } from './verdict/diagnosis.js';
+import { decide, type Failure } from './verdict/verdict.js';
+import { openCheckpoint, type Checkpoint } from './weights/checkpoint.js';
+import { readModelConfig } from './weights/model-config.js';
+
+/** A regular expression of tokenizer.json can run for ever; the largest real vocabulary loads in a second. */
+const TOKENIZER_TIMEOUT_MS = 10_000;
+
+export interface ModelRun {
+  readonly config: Config;
+  /** null: no kernels are run (policy `static`). */
+  readonly kernels: readonly KernelManifest[] | null;
+  readonly engine: Engine;
+  /** One line of progress, in plain words. */
+  readonly log: (message: string) => void;
+}
+
+interface Found {
+  revision: string | null;
+  architecture: string | null;
+  dtype: ServingDtype | null;
+  static: StaticResult | null;
+  numeric: NumericResult | null;
+}
+
+/** Judges one model. Never throws for what is wrong with the model: that is in its reasons. */
+export async function judgeModel(run: ModelRun, ref: ModelRef): Promise<ModelReport> {
+  const found: Found = { revision: null, architecture: null, dtype: null, static: null, numeric: null };
+  let failure: Failure | null = null;
+  try {
+    await stages(run, ref, found);
+  } catch (error) {
+    failure = asFailure(error);
+  }
+  const { config } = run;
+  const evidence = { static: found.static, numeric: found.numeric, failure, policy: config.policy, thresholds: config };
+  const { verdict, reasons, recommendations } = decide(evidence);
+  return { id: ref.id, ...found, verdict, reasons, diagnosis: diagnose(found.numeric), recommendations };
+}
+
+// A defect in one model's run must not take the other models' results with it.
+function asFailure(error: unknown): Failure {
+  if (error instanceof ModelError) return { code: error.code, message: error.message };
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: 'internal_error', message: `this is a defect of fused-compat, please report it: ${message}` };
+}
+
+async function stages(run: ModelRun, ref: ModelRef, found: Found): Promise<void> {
+  const { config } = run;
+  const files = await openFolder(ref.path);
+  found.revision = files.revision;
+  const raw = await readModelConfig(files);
+  found.architecture = modelType(raw);
+  const checkpoint = await openCheckpoint(files);
+  try {
+    run.log(`${ref.id}: static check`);
+    found.dtype = servingDtype(config.dtype, raw, checkpoint);
+    found.static = await staticCheck(checkpoint, raw, config.static);
+    const program = buildProgram(raw);
+    checkWeights(program, checkpoint);
+    if (run.kernels !== null) found.numeric = await numeric(run, ref, program, found.dtype, run.kernels);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function numeric(
+  run: ModelRun,
+  ref: ModelRef,
+  program: Program,
+  dtype: ServingDtype,
+  kernels: readonly KernelManifest[],
+): Promise<NumericResult> {
+  const { config, engine, log } = run;
+  log(`${ref.id}: tokenizing the prompts`);
+  const prompts = await tokenIds(engine, ref, program, config);
+  return engine.run(
+    {
+      kind: 'diff',
+      model: ref.path,
+      dtype,
+      prompts,
+      kernels,
+      execution_provider: config.execution_provider,
+      require_gpu: config.require_gpu,
+      layers: config.layers,
+      limits: config.numeric,
+    },
+    { onLayer: (layer) => log(`${ref.id}: layer ${layer + 1} of ${program.num_hidden_layers}`) },
+  );
+}
+
+/** Token ids of the prompts, cut to `max_prompt_tokens`. A prompt of the user's that the model cannot hold is refused before it is cut. */
+async function tokenIds(engine: Engine, ref: ModelRef, program: Program, config: Config): Promise<number[][]> {
+  const prompts: readonly Prompt[] = config.prompts ?? builtInPrompts().map((text) => ({ text }));
+  const texts = prompts.flatMap((prompt) => ('text' in prompt ? [prompt.text] : []));
+  const encoded = texts.length === 0 ? [] : await tokenize(engine, ref.path, texts);
+  let next = 0;
+  return prompts.map((prompt, index) => {
+    const ids = 'text' in prompt ? (encoded[next++] as number[]) : prompt.input_ids;
+    if (config.prompts !== null) checkPrompt(program, ids, `prompt ${index + 1}`);
+    return ids.slice(0, Math.min(config.max_prompt_tokens, program.max_position_embeddings));
+  });
+}
+
+/** Encodes texts in a thread that is killed when a tokenizer does not come to an end. */
+export function tokenize(engine: Engine, model: string, texts: readonly string[]): Promise<number[][]> {
+  const error = new ModelError(
+    'tokenizer_invalid',
+    `tokenizer.json: encoding did not end within ${TOKENIZER_TIMEOUT_MS / 1000} s; check the regular expressions of its pre_tokenizer`,
+  );
+  return engine.run({ kind: 'tokenize', model, texts }, { timeout: { ms: TOKENIZER_TIMEOUT_MS, error } });
+}
+
+/** The dtype that the user chose, or the checkpoint's own: config.json's word, else what most of the weights are stored in. */
+export function servingDtype(chosen: Config['dtype'], raw: Readonly<Record<string, unknown>>, checkpoint: Checkpoint): ServingDtype {
+  if (chosen !== 'auto') return chosen;
+  const named = raw['dtype'] ?? raw['torch_dtype'];
+  if (named === 'bfloat16' || named === 'float16' || named === 'float32') return named;
+  const bytes = { bfloat16: 0, float16: 0, float32: 0 };
+  for (const { dtype, byteLength } of checkpoint.tensors.values()) {
+    bytes[dtype === 'BF16' ? 'bfloat16' : dtype === 'F16' ? 'float16' : 'float32'] += byteLength;
+  }
+  return (['bfloat16', 'float16', 'float32'] as const).reduce((most, dtype) => (bytes[dtype] > bytes[most] ? dtype : most));
+}

@@ -1,0 +1,115 @@
+// Runs jobs in worker threads: starts them when needed, one job per thread at a time, and kills what takes too long.
+
+import { Worker } from 'node:worker_threads';
+import { ModelError, type ReasonCode } from './errors.js';
+import type { Job, JobResults, OnLayer } from './jobs.js';
+// The main thread must have this module loaded before workers load onnxruntime: it settles telemetry and the unpacked library.
+import './reference/runtime.js';
+
+/** What a worker says. */
+export type Answer =
+  | { kind: 'layer'; layer: number }
+  | { kind: 'done'; result: unknown }
+  | { kind: 'failed'; code: ReasonCode | null; message: string; stack: string | null };
+
+export interface Engine {
+  /**
+   * Runs a job in a free thread.
+   * @throws ModelError as the job does, or the time-out's error
+   */
+  run<K extends Job['kind']>(job: Extract<Job, { kind: K }>, options?: { onLayer?: OnLayer; timeout?: Timeout }): Promise<JobResults[K]>;
+  /** Ends all threads. */
+  close(): Promise<void>;
+}
+
+export interface Timeout {
+  readonly ms: number;
+  /** What the job's time running out means. */
+  readonly error: ModelError;
+}
+
+/** Starts an engine of at most `size` threads. Threads start with the first jobs. */
+export function startThreads(size: number, script: URL = new URL('./worker.js', import.meta.url)): Engine {
+  const idle: Worker[] = [];
+  const all = new Set<Worker>();
+  const waiting: ((worker: Worker) => void)[] = [];
+  let closed = false;
+
+  const take = async (): Promise<Worker> => {
+    const free = idle.pop();
+    if (free !== undefined) return free;
+    if (all.size < size) return start();
+    return new Promise((resolve) => waiting.push(resolve));
+  };
+  const start = () => {
+    const worker = new Worker(script);
+    // A thread that waits for work must not keep the process alive.
+    worker.unref();
+    all.add(worker);
+    return worker;
+  };
+  const giveBack = (worker: Worker) => {
+    const next = waiting.shift();
+    if (next === undefined) idle.push(worker);
+    else next(worker);
+  };
+  const drop = (worker: Worker) => {
+    all.delete(worker);
+    void worker.terminate();
+    const next = closed ? undefined : waiting.shift();
+    if (next !== undefined) next(start());
+  };
+
+  return {
+    async run<K extends Job['kind']>(job: Extract<Job, { kind: K }>, options: { onLayer?: OnLayer; timeout?: Timeout } = {}) {
+      const worker = await take();
+      worker.ref();
+      const { result, usable } = await converse(worker, job, options);
+      worker.unref();
+      if (usable) giveBack(worker);
+      else drop(worker);
+      if (result instanceof Error) throw result;
+      return result.value as JobResults[K];
+    },
+    async close() {
+      closed = true;
+      await Promise.all([...all].map((worker) => worker.terminate()));
+      all.clear();
+    },
+  };
+}
+
+interface Outcome {
+  readonly result: { value: unknown } | Error;
+  /** Whether the thread can take another job. */
+  readonly usable: boolean;
+}
+
+function converse(worker: Worker, job: Job, { onLayer, timeout }: { onLayer?: OnLayer; timeout?: Timeout }): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const finish = (outcome: Outcome) => {
+      clearTimeout(timer);
+      // One by one: Worker has listeners of its own, which removeAllListeners would take away with these.
+      worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+      resolve(outcome);
+    };
+    const onMessage = (answer: Answer) => {
+      if (answer.kind === 'layer') onLayer?.(answer.layer);
+      else if (answer.kind === 'done') finish({ result: { value: answer.result }, usable: true });
+      else finish({ result: asError(answer), usable: true });
+    };
+    const onError = (error: unknown) => finish({ result: error instanceof Error ? error : new Error(String(error)), usable: false });
+    const onExit = (code: number) =>
+      finish({ result: new Error(`a worker thread ended with code ${code} before its job was done`), usable: false });
+    const timer = timeout === undefined ? undefined : setTimeout(() => finish({ result: timeout.error, usable: false }), timeout.ms);
+    worker.on('message', onMessage).on('error', onError).on('exit', onExit);
+    worker.postMessage(job);
+  });
+}
+
+function asError({ code, message, stack }: Extract<Answer, { kind: 'failed' }>): Error {
+  if (code !== null) return new ModelError(code, message);
+  const error = new Error(message);
+  if (stack !== null) error.stack = stack;
+  return error;
+}
