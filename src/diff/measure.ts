@@ -26,8 +26,9 @@ export interface Measure {
   readonly rms_error: number;
   readonly max_error: number;
   readonly rms_oracle: number;
-  /** max(RMS(eager − oracle), RMS(round(oracle) − oracle)), and the same of maxima. */
+  /** max(RMS(eager − oracle), RMS(round(oracle) − oracle)). */
   readonly rms_floor: number;
+  /** The same of maxima, over all valid recipes: a maximum is one element's luck, and correct kernels differ in it by more than in their RMS. */
   readonly max_floor: number;
   readonly scale: ScaleError;
   /** Largest |scale error| of a valid recipe. */
@@ -48,7 +49,8 @@ export function measure(fused: Float32Array, oracle: Float64Array, recipes: read
   const eager = recipes[0] as Float32Array;
   const rounded = roundToServing(Float32Array.from(oracle), dtype);
   const error = errors(fused, oracle);
-  const eagerError = errors(eager, oracle);
+  const recipeErrors = recipes.map((recipe) => errors(recipe, oracle));
+  const eagerError = recipeErrors[0] as (typeof recipeErrors)[number];
   const roundingError = errors(rounded, oracle);
   const rmsOracle = rootMeanSquare(oracle);
   // Where every correct answer is exact (a sum that needs no rounding), one ULP of a typical element still is no fault.
@@ -63,7 +65,7 @@ export function measure(fused: Float32Array, oracle: Float64Array, recipes: read
     non_finite: error.nonFinite,
     rms_oracle: rmsOracle,
     rms_floor: Math.max(eagerError.rms, roundingError.rms, least),
-    max_floor: Math.max(eagerError.max, roundingError.max, least),
+    max_floor: Math.max(...recipeErrors.map(({ max }) => max), roundingError.max, least),
     scale: scaleError(fused, oracle, threshold),
     scale_floor: Math.max(...recipes.map((recipe) => Math.abs(scaleError(recipe, oracle, threshold).mean))),
     equal_to: recipes.map((recipe) => equalCount(fused, recipe)),
