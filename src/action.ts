@@ -3,7 +3,6 @@
 import * as core from '@actions/core';
 import { loadConfig } from './config/load.js';
 import { UsageError } from './errors.js';
-import { check } from './gate.js';
 import { annotate, MAX_ANNOTATIONS } from './github/annotations.js';
 import type { Posting } from './github/inputs.js';
 import { nameInput, readConfigInputs, readPosting } from './github/inputs.js';
@@ -45,7 +44,9 @@ async function main(): Promise<void> {
   try {
     posting = readPosting(core.getInput);
     const config = await loadConfig({ ...readConfigInputs(core.getInput), cwd: process.cwd(), nameOverride: nameInput });
-    const report = redactData(await check(config, {}), redact);
+    // Loaded only now: a mistake in the configuration waits for no engine.
+    const { check } = await import('./gate.js');
+    const report = redactData(await check(config, { log: (line) => log.info(line) }), redact);
     await publish(report, config.output, posting, desk);
   } catch (error) {
     const reason = redact(reasonOf(error));
@@ -72,6 +73,12 @@ async function publish(report: Report, folder: string, posting: Posting, desk: D
   if (problem !== null) core.setFailed(plainLine(problem));
   else if (report.gate === 'fail') core.setFailed(gateLine(report));
 }
+
+/** Nothing but a defect gets here; it fails the step in one line. */
+process.on('uncaughtException', (error) => {
+  core.setFailed(`the run itself failed: ${plainLine(error.message)}`);
+  process.exit();
+});
 
 await main();
 // A kept-alive connection or an idle worker must not hold the job; written first, because a pipe may lag behind.
