@@ -103,7 +103,13 @@ async function prepare(start: Start): Promise<{ workspace: string; env: Record<s
 /** Runs the Action to its end. */
 export async function runAction(start: Start): Promise<Finished> {
   const { workspace, env, temp } = await prepare(start);
-  const child = spawn(NODE_24, [ACTION], { cwd: workspace, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: 50_000, killSignal: 'SIGKILL' });
+  const child = spawn(NODE_24, [ACTION], {
+    cwd: workspace,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 50_000,
+    killSignal: 'SIGKILL',
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
