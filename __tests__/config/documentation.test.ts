@@ -1,0 +1,68 @@
+import { describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+
+interface Schema {
+  type?: string | string[];
+  description?: string;
+  default?: unknown;
+  items?: Schema;
+  properties?: Record<string, Schema>;
+  definitions?: Record<string, Schema>;
+}
+
+function read(path: string): string {
+  return readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+}
+
+/** The cells of the table row of each name, by name. */
+function tableRows(markdown: string): Map<string, string[]> {
+  const rows = markdown.split('\n').filter((line) => line.startsWith('| `'));
+  return new Map(
+    rows.map((line) => {
+      const cells = line.split(/(?<!\\)\|/).map((cell) => cell.trim());
+      return [(cells[1] ?? '').replaceAll('`', ''), cells.slice(2, -1)] as const;
+    }),
+  );
+}
+
+describe('docs/configuration.md', () => {
+  const schema = JSON.parse(read('schemas/config.schema.json')) as Schema;
+  const rows = tableRows(read('docs/configuration.md'));
+  const keys = Object.entries(schema.properties ?? {}).flatMap(([key, entry]) =>
+    entry.type === 'object' ? Object.entries(entry.properties ?? {}) : [[key, entry] as const],
+  );
+
+  it.each(keys)('documents %s with its default and the description of the schema', (key, entry) => {
+    const [, byDefault, description] = rows.get(key) ?? [];
+    expect(description?.replaceAll('\\', '')).toBe(entry.description);
+    const shown = [entry.default].flat().map((value) => (typeof value === 'string' ? value : JSON.stringify(value)));
+    expect(byDefault?.replaceAll('`', '')).toBe(entry.default === undefined ? '' : shown.join(', '));
+  });
+
+  it('documents no key that is not there', () => {
+    expect([...rows.keys()].sort()).toEqual(keys.map(([key]) => key).sort());
+  });
+});
+
+describe('docs/report.md', () => {
+  const schema = JSON.parse(read('schemas/report.schema.json')) as Schema;
+  const sections = new Map(
+    read('docs/report.md')
+      .split(/^## /m)
+      .map((section) => [section.split('\n', 1)[0] ?? '', tableRows(section)] as const),
+  );
+  const objects: [string, Schema][] = [
+    ['Report', schema],
+    ...Object.entries(schema.definitions ?? {}).filter(([, entry]) => entry.properties !== undefined),
+  ];
+
+  it.each(objects)('documents every field of %s, and no other', (name, entry) => {
+    const fields = (node: Schema, path: string): string[] =>
+      Object.entries(node.properties ?? {}).flatMap(([key, child]) => [
+        path + key,
+        ...fields(child, `${path}${key}.`),
+        ...fields(child.items ?? {}, `${path}${key}[].`),
+      ]);
+    expect([...(sections.get(name)?.keys() ?? [])].sort()).toEqual(fields(entry, '').sort());
+  });
+});
