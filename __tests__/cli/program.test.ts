@@ -316,6 +316,12 @@ describe('a terminal', () => {
     expect(await out({})).not.toContain('\u001b');
   });
 
+  it('that says it has no width is taken as wide', async () => {
+    expect(
+      (await cli(['check', 'm', '--output', 'out-zero'], { stdout: { isTTY: true, columns: 0 }, env: { NO_COLOR: '1' } })).out,
+    ).toContain('│');
+  });
+
   it('that is narrow gets lines that fit', async () => {
     const { out } = await cli(['check', 'm', '--output', 'out-narrow'], {
       models: [failing, hostile],

@@ -31,7 +31,7 @@ export const failing = modelReport({
   reasons: [
     {
       code: 'kernel_fail',
-      message: 'Kernel braid-rope (rope) fails: accuracy_ratio 812 > 4; max_abs_diff 3.1; worst in layer 0 at layers.0.rope.',
+      message: 'Kernel braid-rope (rope) fails: accuracy_ratio 812 > 4; max_abs_diff 3.1; worst in layer 0 at self_attn.rotary_emb.',
     },
     {
       code: 'model_fail',
@@ -59,7 +59,7 @@ export const failing = modelReport({
         nearest_recipe: null,
         nearest_recipe_equal: null,
         worst_layer: 0,
-        worst_site: 'layers.0.rope',
+        worst_site: 'self_attn.rotary_emb',
       }),
     ],
     model: modelLevel({ status: 'fail', kl_fused: 6.47, kl_ratio: 15300, top1_agreement: 0.083, decisive_flips: 171, amplification: 1.02 }),

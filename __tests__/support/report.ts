@@ -80,7 +80,7 @@ export function kernelResult(changes: Partial<KernelResult> = {}): KernelResult 
     nearest_recipe: 'eager',
     nearest_recipe_equal: 0.9941,
     worst_layer: 3,
-    worst_site: 'layers.3.attention',
+    worst_site: 'self_attn.attention',
     probes: null,
     ...changes,
   };

@@ -196,7 +196,7 @@ describe('decide', () => {
     });
     expect(reasons[0]).toEqual({
       code: 'kernel_fail',
-      message: 'Kernel braid (qk_norm) fails: accuracy_ratio 5.3 > 4; max_abs_diff 4.9e-4; worst in layer 3 at layers.3.attention.',
+      message: 'Kernel braid (qk_norm) fails: accuracy_ratio 5.3 > 4; max_abs_diff 4.9e-4; worst in layer 3 at self_attn.attention.',
     });
     expect(recommendations[0]).toBe(
       'Kernel braid: 99.9% of its output equals the recipe late_norm; move the rounding to where PyTorch eager has it.',

@@ -166,8 +166,13 @@ async function rendered(report: Report, { format, quiet }: { format: Format; qui
   if (format === 'json') return (await import('../report/write.js')).serializeReport(report);
   if (format === 'markdown') return (await import('../report/markdown.js')).renderMarkdown(report);
   const { renderGateLine, renderTerminal } = await import('../report/terminal.js');
-  const terminal = { color: isColorful(stdout, env), columns: stdout.isTTY === true ? stdout.columns : undefined };
+  const terminal = { color: isColorful(stdout, env), columns: stdout.isTTY === true ? widthOf(stdout) : undefined };
   return quiet === true ? renderGateLine(report, terminal) : renderTerminal(report, terminal);
+}
+
+/** A pseudo-terminal that nobody sized says 0. */
+function widthOf({ columns }: Output): number | undefined {
+  return columns === 0 ? undefined : columns;
 }
 
 /** https://no-color.org: any value that is not empty means no colour. */
@@ -184,7 +189,7 @@ function shownPath(path: string, cwd: string): string {
 async function withProgress<T>({ stderr, env }: Edges, quiet: true | undefined, job: (options: RunOptions) => Promise<T>): Promise<T> {
   if (quiet === true || stderr.isTTY !== true || env['TERM'] === 'dumb') return job({});
   const clear = '\r\u001b[2K';
-  const width = Math.max(20, (stderr.columns ?? 80) - 1);
+  const width = Math.max(20, (widthOf(stderr) ?? 80) - 1);
   try {
     return await job({ log: (message) => stderr.write(clear + plain(message, width)) });
   } finally {

@@ -128,7 +128,8 @@ function kernelDetails({ numeric }: ModelReport): string[] {
 }
 
 function kernelRow(kernel: KernelResult): string {
-  const where = kernel.worst_site ?? (kernel.worst_layer === null ? null : `layer ${kernel.worst_layer}`);
+  const place = [kernel.worst_layer === null ? null : `layer ${kernel.worst_layer}`, kernel.worst_site].filter((part) => part !== null);
+  const where = place.length === 0 ? null : place.join(' ');
   const cells = [
     code(kernel.kernel),
     code(kernel.op),
