@@ -2,7 +2,7 @@
 
 import { parentPort } from 'node:worker_threads';
 import { ModelError } from './errors.js';
-import { runJob, type Job } from './jobs.js';
+import { runJob, type Job, type JobResults } from './jobs.js';
 import type { Answer } from './threads.js';
 
 const port = parentPort;
@@ -11,7 +11,7 @@ if (port === null) throw new Error('worker.js is started by the other doors, not
 port.on('message', (job: Job) => {
   const send = (answer: Answer) => port.postMessage(answer);
   runJob(job, (layer) => send({ kind: 'layer', layer })).then(
-    (result) => send({ kind: 'done', result }),
+    (result) => port.postMessage({ kind: 'done', result } satisfies Answer, movable(result)),
     (error: unknown) =>
       send({
         kind: 'failed',
@@ -21,3 +21,8 @@ port.on('message', (job: Job) => {
       }),
   );
 });
+
+/** Memory that goes to the other thread without a copy: the logits of a large vocabulary are 78 MB. */
+function movable(result: JobResults[Job['kind']]): ArrayBuffer[] {
+  return 'logits' in result ? [result.logits, result.hidden].map(({ data }) => data.buffer as ArrayBuffer) : [];
+}

@@ -7,10 +7,10 @@ import type { Checkpoint, TensorInfo } from '../weights/checkpoint.js';
 import { bfloat16ToFloat32, countNonFinite, float16ToFloat32, roundToBfloat16, roundToFloat16, toFloat32 } from '../weights/values.js';
 import type { LinearWeight } from './op-runner.js';
 
-/** A block of a matrix. 16 MiB: large enough for full GEMM speed, and in float64 still only 64 MiB. */
-const BLOCK_BYTES = 16 * 2 ** 20;
+/** A block of a matrix. 1 MiB: widened to float64 it is still in the processor's cache for the product, and memory is used again, not mapped anew. */
+const BLOCK_BYTES = 2 ** 20;
 /** Bytes that are read before they are needed. */
-const READ_AHEAD_BYTES = 48 * 2 ** 20;
+const READ_AHEAD_BYTES = 8 * 2 ** 20;
 
 export interface Block {
   readonly ref: WeightRef;
