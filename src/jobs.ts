@@ -4,7 +4,7 @@ import { buildProgram, checkWeights } from './architectures/registry.js';
 import type { NumericThresholds } from './config/types.js';
 import { numericDiff } from './diff/numeric-diff.js';
 import { openFolder } from './hub/folder.js';
-import { KernelError, type Kernel } from './kernels/kernel.js';
+import { ModelError } from './errors.js';
 import type { KernelManifest } from './kernels/manifest.js';
 import { onnxruntimeKernel, type ExecutionProvider } from './kernels/onnxruntime.js';
 import { forward, type Forward } from './reference/forward.js';
@@ -100,14 +100,15 @@ async function diff(job: DiffJob, checkpoint: Checkpoint, config: Record<string,
   const { ort, runner: ops } = await engine();
   const usable = job.kernels.filter(({ dtypes }) => dtypes.includes(job.dtype));
   const made = usable.map((manifest) => onnxruntimeKernel(ort, onnxruntimeVersion(), manifest, job.execution_provider));
-  const kernels = job.require_gpu ? made.map(onlyOnGpu) : made;
+  const onCpu = job.require_gpu ? made.find(({ gpu }) => !gpu) : undefined;
+  if (onCpu !== undefined) throw new ModelError('no_gpu', `require-gpu is set, but kernel ${onCpu.name} would run on ${onCpu.device}`);
   try {
     return await numericDiff(ops, {
       program,
       checkpoint,
       dtype: job.dtype,
       prompts: job.prompts,
-      kernels,
+      kernels: made,
       layers: job.layers,
       limits: job.limits,
       onLayer,
@@ -115,11 +116,4 @@ async function diff(job: DiffJob, checkpoint: Checkpoint, config: Record<string,
   } finally {
     await Promise.all(made.map((kernel) => kernel.close()));
   }
-}
-
-/** `require-gpu`: what the CPU says is no evidence then. */
-function onlyOnGpu(kernel: Kernel): Kernel {
-  return kernel.gpu
-    ? kernel
-    : { ...kernel, run: () => Promise.reject(new KernelError(`a GPU is required, and this kernel would run on ${kernel.device}`)) };
 }

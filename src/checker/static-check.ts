@@ -33,7 +33,10 @@ export async function staticCheck(
     extreme_layers: extremeLayersScore(share, thresholds),
     max_weight: maxWeightScore(maxK ?? 0, thresholds),
   };
-  const score = cleaned(0.4 * scores.ratio + 0.3 * scores.extreme_layers + 0.3 * scores.max_weight);
+  const { ratio_weight, extreme_layers_weight, max_weight_weight, amplification_per_weight } = thresholds;
+  const score = cleaned(
+    ratio_weight * scores.ratio + extreme_layers_weight * scores.extreme_layers + max_weight_weight * scores.max_weight,
+  );
   return {
     status: statusOf(score, ratio ?? 0, maxK ?? 0, thresholds),
     score,
@@ -43,7 +46,7 @@ export async function staticCheck(
     max_q_weight: maxOrNull(layers.map((layer) => layer.max_q)),
     extreme_layers: extreme.length,
     layers_total: inventory.layersTotal,
-    estimated_amplification: extreme.reduce((product, layer) => product * (1 + 0.001 * meanMax(layer)), 1),
+    estimated_amplification: extreme.reduce((product, layer) => product * (1 + amplification_per_weight * meanMax(layer)), 1),
     bytes_read: checkpoint.bytesRead,
     bytes_total: checkpoint.byteLength,
     findings: collectFindings(inventory, values, layers, modelConfig, thresholds),

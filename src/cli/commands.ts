@@ -68,6 +68,10 @@ export interface CheckOptions {
 
 export type InspectOptions = Pick<CheckOptions, 'config' | 'failOn' | 'output' | 'format' | 'quiet'>;
 
+export interface KernelsOptions {
+  format: 'table' | 'json';
+}
+
 export interface ReferenceOptions {
   prompt?: string;
   inputIds?: string;
@@ -121,6 +125,15 @@ export async function reference(model: string, options: ReferenceOptions, edges:
   const { tensors } = await withProgress(edges, undefined, async (run) => (await edges.loadGate()).reference(request, run));
   const lines = tensors.map(({ name, dtype, shape }) => `${name} ${dtype} [${shape.join(', ')}]`);
   edges.stdout.write(`${[...lines, `written to ${options.output}`].map((line) => plain(line)).join('\n')}\n`);
+  return 0;
+}
+
+/** Lists kernel manifests; a wrong one is a UsageError that names file and key. */
+export async function kernels(path: string | undefined, { format }: KernelsOptions, { stdout, cwd }: Edges): Promise<number> {
+  const { loadManifests } = await import('../kernels/manifest.js');
+  const found = path === undefined ? (await import('../kernels/shipped.js')).SHIPPED_KERNELS : await loadManifests(resolve(cwd, path));
+  if (format === 'json') stdout.write(`${JSON.stringify(found, null, 2)}\n`);
+  else stdout.write((await import('../report/kernels.js')).renderKernels(found));
   return 0;
 }
 

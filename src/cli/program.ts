@@ -4,8 +4,8 @@ import { Command, CommanderError, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { ModelError, UsageError } from '../errors.js';
 import { plain } from '../report/escape.js';
-import { check, inspect, reference, reportError } from './commands.js';
-import type { CheckOptions, Edges, InspectOptions, ReferenceOptions } from './commands.js';
+import { check, inspect, kernels, reference, reportError } from './commands.js';
+import type { CheckOptions, Edges, InspectOptions, KernelsOptions, ReferenceOptions } from './commands.js';
 
 const EXIT_CODES = `
 Exit codes: 0 the gate passed, 1 the gate failed, 2 wrong usage or configuration, 3 the run itself failed.`;
@@ -77,6 +77,7 @@ function build(edges: Edges, done: (code: number) => void): Command {
   addCheck(program, edges, done);
   addInspect(program, edges, done);
   addReference(program, edges, done);
+  addKernels(program, edges, done);
   return program;
 }
 
@@ -150,6 +151,18 @@ function addReference(program: Command, edges: Edges, done: (code: number) => vo
     .option('--output <file>', 'file to write', 'reference.safetensors')
     .action(async (model: string, options: ReferenceOptions) => {
       done(await reference(model, options, edges));
+    });
+}
+
+function addKernels(program: Command, edges: Edges, done: (code: number) => void): void {
+  program
+    .command('kernels')
+    .summary('list kernels and validate their manifests')
+    .description('Reads every kernel.json below a folder, says what is wrong with it, and lists the kernels. Runs none of them.')
+    .argument('[PATH]', 'folder of kernel manifests (default: the fused kernels that ONNX Runtime ships)')
+    .addOption(new Option('--format <format>', 'what is printed').choices(['table', 'json']).default('table'))
+    .action(async (path: string | undefined, options: KernelsOptions) => {
+      done(await kernels(path, options, edges));
     });
 }
 

@@ -149,6 +149,12 @@ function contradictions(raw: RawConfig, place: NamePlace): string[] {
     if (lower === undefined || upper === undefined || lower <= upper) continue;
     problems.push(`${place([group, low])}: ${lower} is above ${group}.${high} (${upper}); allowed: at most ${upper}`);
   }
+  const scoreWeights = ['ratio-weight', 'extreme-layers-weight', 'max-weight-weight'].map((key) =>
+    Number((raw['static'] as RawConfig)[key]),
+  );
+  const sum = scoreWeights.reduce((total, weight) => total + weight, 0);
+  if (Math.abs(sum - 1) > 1e-9)
+    problems.push(`${place(['static'])}: ratio-weight, extreme-layers-weight and max-weight-weight add up to ${sum}; allowed: 1`);
   if (raw['require-gpu'] === true && raw['execution-provider'] === 'cpu') {
     problems.push(`${place(['require-gpu'])}: true contradicts execution-provider cpu; allowed: webgpu, cuda or auto with it`);
   }

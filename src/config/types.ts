@@ -11,6 +11,12 @@ export interface StaticThresholds {
   extreme_share_fail: number;
   max_weight_warn: number;
   max_weight_fail: number;
+  /** Weights of the three scores; they add up to 1. */
+  ratio_weight: number;
+  extreme_layers_weight: number;
+  max_weight_weight: number;
+  /** estimated_amplification: product over extreme layers of 1 + this × (max_k + max_q) / 2. */
+  amplification_per_weight: number;
   score_incompatible: number;
   score_warning: number;
   /** COMPATIBLE also needs k_weight_ratio below this ... */

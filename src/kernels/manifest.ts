@@ -86,7 +86,8 @@ async function readManifest(file: string, shown: string, problems: string[]): Pr
   if (!validate(parsed)) {
     problems.push(
       ...(validate.errors ?? [])
-        .filter((error) => error.keyword !== 'oneOf' || validate.errors?.length === 1)
+        // ajv names each branch of "either operator or model" that fails; the one sentence for both is enough.
+        .filter(({ schemaPath }) => !schemaPath.startsWith('#/oneOf/'))
         .map((error) => `${shown}: ${explain(error, parsed)}`),
     );
     return null;
