@@ -9,6 +9,11 @@ import type { LinearWeight } from './op-runner.js';
 
 /** A block of a matrix. 1 MiB: widened to float64 it is still in the processor's cache for the product, and memory is used again, not mapped anew. */
 const BLOCK_BYTES = 2 ** 20;
+/**
+ * A block has half as many rows as this or more, where the matrix has them. onnxruntime's Gemm sums in another order for results of up to 32 columns
+ * in float64 and 64 in float32 (measured, docs/reference.md), and a sum must not depend on where a matrix was cut.
+ */
+const MIN_STEP = 256;
 /** Bytes that are read before they are needed. */
 const READ_AHEAD_BYTES = 8 * 2 ** 20;
 
@@ -19,14 +24,13 @@ export interface Block {
   readonly end: number;
 }
 
-/** Splits a tensor into blocks of rows. */
+/** Splits a tensor into blocks of rows, of the same size give or take a row. */
 export function blocksOf(checkpoint: Checkpoint, ref: WeightRef): Block[] {
   const rows = ref.shape[0] ?? 1;
   const rowBytes = info(checkpoint, ref).byteLength / rows;
-  const step = Math.max(1, Math.floor(BLOCK_BYTES / rowBytes));
-  const blocks: Block[] = [];
-  for (let start = 0; start < rows; start += step) blocks.push({ ref, start, end: Math.min(rows, start + step) });
-  return blocks;
+  const count = Math.ceil(rows / Math.max(MIN_STEP, Math.floor(BLOCK_BYTES / rowBytes)));
+  const border = (i: number) => Math.floor((i * rows) / count);
+  return Array.from({ length: count }, (_, i) => ({ ref, start: border(i), end: border(i + 1) }));
 }
 
 /**
@@ -95,10 +99,9 @@ export function servedBlock(checkpoint: Checkpoint, block: Block, bytes: Uint8Ar
  * @throws ModelError `non_finite_weights` when finite weights overflow the serving dtype
  */
 export function servedValues(tensor: TensorInfo, bytes: Uint8Array, dtype: ServingDtype): Float32Array {
-  const values = toFloat32(bytes, tensor.dtype);
-  const served = roundToServing(values, dtype);
+  const served = roundToServing(toFloat32(bytes, tensor.dtype), dtype);
   let overflows = 0;
-  if (dtype === 'float16' || tensor.dtype === 'F64') for (const value of served) if (value === Infinity || value === -Infinity) overflows++;
+  for (const value of served) if (value === Infinity || value === -Infinity) overflows++;
   if (overflows > 0) {
     throw new ModelError(
       'non_finite_weights',
