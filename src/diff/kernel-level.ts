@@ -94,8 +94,8 @@ function summarise(
     ulp_histogram: Object.fromEntries(
       bins.map((bin, i) => [bin, total((m) => m.ulp_counts[i] as number) / elements]),
     ) as KernelResult['ulp_histogram'],
-    accuracy_ratio: accuracyRatio(worst.measure),
-    max_ratio: Math.max(...entries.map(({ measure }) => maxRatio(measure))),
+    accuracy_ratio: finite(accuracyRatio(worst.measure)),
+    max_ratio: finite(Math.max(...entries.map(({ measure }) => maxRatio(measure)))),
     scale_error: Number.isFinite(scale.standard_error) ? scale.mean : null,
     scale_error_standard_error: Number.isFinite(scale.standard_error) ? scale.standard_error : null,
     non_finite: total((m) => m.non_finite),
@@ -104,6 +104,11 @@ function summarise(
     worst_layer: worst.site.layer,
     worst_site: worst.site.name,
   };
+}
+
+/** A ratio to a floor of 0 (an oracle that is 0 everywhere) is no number for a report; the detail says what happened. */
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
 }
 
 const NOTHING_MEASURED = {

@@ -24,7 +24,7 @@ export interface LogitsMeter {
   summarise(noiseLanes: readonly number[], decisiveMargin: number): LogitsSummary;
 }
 
-/** exp(700) is still finite; a logit that far from the oracle's is a fault whatever the exact number. */
+/** exp(±700) is still a number; a logit that far from the oracle's is a fault whatever the exact number, so it counts as this far. */
 const MAX_SHIFT = 700;
 
 interface Running {
@@ -32,6 +32,8 @@ interface Running {
   readonly expm1: Float64Array;
   readonly shift: Float64Array;
   readonly excess: Float64Array;
+  /** Σ w·exp(d) */
+  readonly partition: Float64Array;
   /** Σ d and Σ d², for the spread of d over the vocabulary. */
   readonly sum: Float64Array;
   readonly squares: Float64Array;
@@ -69,6 +71,7 @@ function empty(positions: number): Running {
     expm1: zeros(),
     shift: zeros(),
     excess: zeros(),
+    partition: zeros(),
     sum: zeros(),
     squares: zeros(),
     best: zeros().fill(-Infinity),
@@ -115,7 +118,8 @@ function addOracle(
   const rescale = Math.exp((state.max[p] as number) - best);
   if (rescale !== 1) {
     state.weight[p] = (state.weight[p] as number) * rescale;
-    for (const { expm1, shift, excess } of running) for (const sum of [expm1, shift, excess]) sum[p] = (sum[p] as number) * rescale;
+    for (const { expm1, shift, excess, partition } of running)
+      for (const sum of [expm1, shift, excess, partition]) sum[p] = (sum[p] as number) * rescale;
     state.max[p] = best;
   }
   let weight = 0;
@@ -134,7 +138,7 @@ function addLane(
 ): void {
   for (let p = 0; p < max.length; p++) {
     const top = max[p] as number;
-    let [expm1, shift, excess, sum, squares] = [0, 0, 0, 0, 0];
+    let [expm1, shift, excess, partition, sum, squares] = [0, 0, 0, 0, 0, 0];
     let best = lane.best[p] as number;
     let id = lane.bestId[p] as number;
     for (let i = p * width; i < (p + 1) * width; i++) {
@@ -145,12 +149,14 @@ function addLane(
         lane.broken[p] = 1;
         continue;
       }
-      const d = raw > MAX_SHIFT ? MAX_SHIFT : raw;
+      const d = clamped(raw);
       const w = Math.exp(expected - top);
       const e = Math.expm1(d);
       expm1 += w * e;
       shift += w * d;
       excess += w * (e - d);
+      // e + 1 has no digits left where d is far below 0.
+      partition += w * (d < -1 ? Math.exp(d) : e + 1);
       sum += raw;
       squares += raw * raw;
       if (value > best) {
@@ -161,13 +167,22 @@ function addLane(
     lane.expm1[p] = (lane.expm1[p] as number) + expm1;
     lane.shift[p] = (lane.shift[p] as number) + shift;
     lane.excess[p] = (lane.excess[p] as number) + excess;
+    lane.partition[p] = (lane.partition[p] as number) + partition;
     lane.sum[p] = (lane.sum[p] as number) + sum;
     lane.squares[p] = (lane.squares[p] as number) + squares;
     lane.best[p] = best;
     lane.bestId[p] = id;
     const target = targets[p] as number;
-    if (target >= start && target < start + width) lane.target[p] = block[p * width + target - start] as number;
+    if (target >= start && target < start + width) {
+      const at = p * width + target - start;
+      const expected = oracle[at] as number;
+      lane.target[p] = expected + clamped((block[at] as number) - expected);
+    }
   }
+}
+
+function clamped(d: number): number {
+  return d > MAX_SHIFT ? MAX_SHIFT : d < -MAX_SHIFT ? -MAX_SHIFT : d;
 }
 
 function summarise(
@@ -196,7 +211,7 @@ function summarise(
   const logSum = (lane: Running, p: number) =>
     (oracle.max[p] as number) +
     Math.log(oracle.weight[p] as number) +
-    (lane === reference ? 0 : Math.log1p((lane.expm1[p] as number) / (oracle.weight[p] as number)));
+    (lane === reference ? 0 : logRatio(lane, oracle.weight[p] as number, p));
   return {
     positions,
     kl: lanes.map((lane) => mean(lane, (p) => divergence(lane, oracle.weight[p] as number, p))),
@@ -215,12 +230,22 @@ function sumOver(count: number, value: (index: number) => number): number {
   return sum;
 }
 
+/** Beyond this |e| the two distributions are so far apart that nothing cancels, and sums of e would lose what counts. */
+const CLOSE = 0.5;
+
+/** log Σ p·exp(d) */
+function logRatio(lane: Running, weight: number, p: number): number {
+  const e = (lane.expm1[p] as number) / weight;
+  return Math.abs(e) < CLOSE ? Math.log1p(e) : Math.log((lane.partition[p] as number) / weight);
+}
+
 /**
  * KL(p ‖ q) = log Σ p·exp(d) − Σ p·d with d = lane − oracle (the softmax's shift cancels). Written as Σ p·(expm1(d) − d) + (log1p(e) − e),
  * e = Σ p·expm1(d), it keeps its digits where the two distributions are nearly the same, down to 1e-14 nats.
  */
 function divergence(lane: Running, weight: number, p: number): number {
   const e = (lane.expm1[p] as number) / weight;
+  if (Math.abs(e) >= CLOSE) return Math.max(0, logRatio(lane, weight, p) - (lane.shift[p] as number) / weight);
   // log1p(e) − e cancels for small e: its series starts with −e²/2.
   const correction = Math.abs(e) < 1e-4 ? -(e * e) / 2 + (e * e * e) / 3 : Math.log1p(e) - e;
   return Math.max(0, (lane.excess[p] as number) / weight + correction);

@@ -199,7 +199,12 @@ function pick(site: Site, lane: Lane): Record<string, NdArray> {
 
 async function siteInputs({ checkpoint, dtype }: Diff, site: Site, lane: Lane): Promise<Record<string, NdArray>> {
   const inputs: Record<string, NdArray> = {};
-  for (const [name, value] of site.inputs) inputs[name] = lane.values.get(value) as NdArray;
+  for (const [name, value] of site.inputs) {
+    const array = lane.values.get(value) as NdArray;
+    const tokens = array.shape[0] as number;
+    // A contract's x is [T, features]; o_proj's comes out of attention as [T, heads, head_dim].
+    inputs[name] = name === 'x' ? { data: array.data, shape: [tokens, array.data.length / tokens] } : array;
+  }
   for (const [name, refs] of site.weights)
     inputs[name] = joinRows(await Promise.all(refs.map((ref) => wholeWeight(checkpoint, ref, dtype))));
   return inputs;

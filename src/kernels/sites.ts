@@ -72,7 +72,8 @@ function matchAt(program: Program, name: string, contract: Contract, start: numb
     }
   }
   const escapes = [...bound].some(([tensor, value]) => tensor.startsWith('#') && inside.get(value) !== consumers.get(value));
-  if (escapes) return null;
+  // Logits come and go in blocks of the vocabulary and are never whole in memory (src/reference/walk.ts), so nothing can stand in for lm_head.
+  if (escapes || [...outputs.values()].includes(program.logits)) return null;
   const end = start + contract.steps.length - 1;
   const last = program.ops[end] as Op;
   return { op: name, start, end, layer: last.layer, name: last.site, inputs, weights, outputs, attributes };

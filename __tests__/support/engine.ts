@@ -1,0 +1,39 @@
+// The engine as it runs for users: real worker threads, from src/worker.ts bundled here. Threads are outside of jest's VM context, in which
+// loops over numbers are ten times slower.
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { startThreads, type Engine } from '../../src/threads.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Starts an engine of two threads. Close it when the tests are done. */
+export function startEngine(): Engine {
+  // Below the repository, so that the packages, which stay outside the bundle, are found in node_modules.
+  mkdirSync(join(ROOT, 'build'), { recursive: true });
+  const folder = mkdtempSync(join(ROOT, 'build', 'test-engine-'));
+  const script = join(folder, 'worker.mjs');
+  execFileSync(
+    join(ROOT, 'node_modules/.bin/esbuild'),
+    [
+      join(ROOT, 'src/worker.ts'),
+      '--bundle',
+      '--packages=external',
+      '--platform=node',
+      '--format=esm',
+      '--log-level=error',
+      `--outfile=${script}`,
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  const threads = startThreads(2, pathToFileURL(script));
+  return {
+    run: threads.run.bind(threads),
+    async close() {
+      await threads.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
