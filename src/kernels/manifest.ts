@@ -108,11 +108,20 @@ function explain(error: NonNullable<typeof validate.errors>[number], manifest: u
     return `unknown key ${quote(String(params['additionalProperty']))}; known: ${Object.keys(schema.properties).join(', ')}`;
   if (error.keyword === 'required') return `${String(params['missingProperty'])} is missing`;
   if (error.keyword === 'oneOf') return 'give either operator (one that ONNX Runtime ships) or model (your ONNX file)';
-  const value = key.split('/').reduce<unknown>((at, part) => (at as Record<string, unknown> | undefined)?.[part], manifest);
-  const shownValue = printable(JSON.stringify(value) ?? 'missing').slice(0, 80);
-  const allowed = error.keyword === 'enum' ? `one of ${(params['allowedValues'] as unknown[]).join(', ')}` : (error.message ?? 'valid');
-  return `${key} is ${shownValue}; it must be ${allowed.replace(/^must be /, '')}`;
+  const value = error.instancePath
+    .slice(1)
+    .split('/')
+    .reduce<unknown>((at, part) => (part === '' ? at : (at as Record<string, unknown>)[part]), manifest);
+  const shownValue = printable(JSON.stringify(value)).slice(0, 80);
+  if (error.keyword === 'enum') return `${key} is ${shownValue}; it must be one of ${(params['allowedValues'] as unknown[]).join(', ')}`;
+  return `${key} is ${shownValue}; it ${error.keyword === 'pattern' ? (PATTERNS[key] ?? 'is not allowed') : (error.message ?? 'is not allowed')}`;
 }
+
+/** The patterns of the schema in words. */
+const PATTERNS: Readonly<Record<string, string>> = {
+  name: 'must be 1 to 64 letters, digits, dots, underscores and dashes, a letter or digit first',
+  model: 'must be the path of an .onnx file',
+};
 
 async function containedFile(folder: string, name: string): Promise<string | null> {
   try {
