@@ -46,7 +46,14 @@ export function startThreads(size: number, script: URL = new URL('./worker.js', 
     // A thread that waits for work must not keep the process alive.
     worker.unref();
     all.add(worker);
+    // A thread can break when no job listens (a late error of a native library). Without listeners that would end the process.
+    worker.on('error', () => forget(worker)).on('exit', () => forget(worker));
     return worker;
+  };
+  const forget = (worker: Worker) => {
+    all.delete(worker);
+    const at = idle.indexOf(worker);
+    if (at >= 0) idle.splice(at, 1);
   };
   const giveBack = (worker: Worker) => {
     const next = waiting.shift();

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => root.remove());
 
 const GOOD = { name: 'good', op: 'rms_norm', dtypes: ['bfloat16'], backend: 'onnxruntime', operator: 'SimplifiedLayerNormalization' };
-const { operator: _operator, ...BARE } = GOOD;
+const BARE = { ...GOOD, operator: undefined };
 
 /** A new folder that holds these files; objects are written as JSON. */
 async function folderOf(files: Readonly<Record<string, unknown>>): Promise<string> {

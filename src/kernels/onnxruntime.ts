@@ -26,7 +26,8 @@ export function onnxruntimeKernel(runtime: Ort, version: string, manifest: Kerne
   const options: ort.InferenceSession.SessionOptions = { ...SESSION_OPTIONS, executionProviders: [device] };
   const sessions = new Map<string, Promise<ort.InferenceSession>>();
   const session = (key: string, create: () => Promise<ort.InferenceSession>) => {
-    const known = sessions.get(key) ?? create();
+    const known =
+      sessions.get(key) ?? (device === 'cpu' ? create() : create().catch((error: unknown) => Promise.reject(noSession(device, error))));
     sessions.set(key, known);
     return known;
   };
@@ -75,8 +76,17 @@ export function onnxruntimeKernel(runtime: Ort, version: string, manifest: Kerne
   };
 }
 
+function noSession(device: string, error: unknown): KernelError {
+  return new KernelError(
+    `no session could be made on the ${device} execution provider (${firstLine(error)}); ` +
+      `run on a machine with such a device and its driver, or with execution-provider cpu`,
+  );
+}
+
+/** The first line of a native error, without the place in ONNX Runtime's own sources that may come before what happened. */
 function firstLine(error: unknown): string {
-  return printable(String(error instanceof Error ? error.message : error).split('\n')[0] ?? '').slice(0, 300);
+  const line = (String(error instanceof Error ? error.message : error).split('\n')[0] ?? '').slice(0, 2000);
+  return printable(line.replace(/\/\S+\.(?:cc|h):\d+ (?:.* was false\. ?)?/, ''));
 }
 
 type FeedForm = 'float32' | 'float16_bits' | 'bfloat16_bits';
