@@ -10,7 +10,7 @@ import type { KernelManifest } from './kernels/manifest.js';
 import { checkPrompt } from './reference/sequence.js';
 import type { ModelReport, NumericResult, ServingDtype, StaticResult } from './report/types.js';
 import type { Engine } from './threads.js';
-import { builtInPrompts } from './tokenizer/prompts.js';
+import { builtInLength, builtInPrompts } from './tokenizer/prompts.js';
 import { diagnose } from './verdict/diagnosis.js';
 import { decide, type Failure } from './verdict/verdict.js';
 import { openCheckpoint, type Checkpoint } from './weights/checkpoint.js';
@@ -111,8 +111,10 @@ async function tokenIds(engine: Engine, ref: ModelRef, program: Program, config:
   let next = 0;
   return prompts.map((prompt, index) => {
     const ids = 'text' in prompt ? (encoded[next++] as number[]) : prompt.input_ids;
-    if (config.prompts !== null) checkPrompt(program, ids, `prompt ${index + 1}`);
-    return ids.slice(0, Math.min(config.max_prompt_tokens, program.max_position_embeddings));
+    const limit = Math.min(config.max_prompt_tokens, program.max_position_embeddings);
+    if (config.prompts === null) return ids.slice(0, builtInLength(index, limit));
+    checkPrompt(program, ids, `prompt ${index + 1}`);
+    return ids.slice(0, limit);
   });
 }
 

@@ -1,6 +1,6 @@
 // The built-in prompts, as real vocabularies see them.
 import { expect, test } from '@jest/globals';
-import { builtInPrompts } from '../../src/tokenizer/prompts.js';
+import { builtInLength, builtInPrompts } from '../../src/tokenizer/prompts.js';
 import { loadTokenizer } from '../../src/tokenizer/tokenizer.js';
 import { folder } from './model-files.js';
 
@@ -37,4 +37,11 @@ test('the list given out cannot change what the next caller gets', () => {
   const first = builtInPrompts() as string[];
   first.length = 0;
   expect(builtInPrompts()).toHaveLength(4);
+});
+
+test('cut to the default of 64 tokens, neither one prompt alone nor all together fill whole tiles', () => {
+  const lengths = builtInPrompts().map((_, index) => builtInLength(index, 64));
+  expect(lengths).toEqual([64, 64, 61, 50]);
+  expect(lengths.reduce((sum, length) => sum + length, 0) % 16).not.toBe(0);
+  expect(builtInPrompts().map((_, index) => builtInLength(index, 2))).toEqual([2, 2, 1, 1]);
 });
