@@ -2751,7 +2751,7 @@ async function main() {
   try {
     posting = readPosting(getInput);
     const config = await loadConfig({ ...readConfigInputs(getInput), cwd: process.cwd(), nameOverride: nameInput });
-    const { check } = await import("./gate-QYVWSBHP.js");
+    const { check } = await import("./gate-PYVMAUIN.js");
     const report = redactData(await check(config, { log: (line) => log.info(line) }), redact);
     await publish(report, config.output, posting, desk);
   } catch (error2) {

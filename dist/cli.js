@@ -2,7 +2,7 @@
 import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);
 import {
   package_default
-} from "./chunk-B55VNHZ7.js";
+} from "./chunk-JWQQMT3Q.js";
 import {
   loadConfig
 } from "./chunk-BA2PHKRW.js";
@@ -3705,6 +3705,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  loadGate: () => import("./gate-QYVWSBHP.js")
+  loadGate: () => import("./gate-PYVMAUIN.js")
 });
 process.stdout.write("", () => process.exit());

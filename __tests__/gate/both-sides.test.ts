@@ -150,8 +150,8 @@ describe('a kernel that only computes otherwise fails on no model', () => {
 });
 
 describe("ONNX Runtime's own fused ops", () => {
-  // What is known to lose accuracy against PyTorch, and is named for it: float16 products in a family that rotates in float32, the sigmoid
-  // and the sums of squares in float32.
+  // What is known to lose accuracy against PyTorch, and is named for it: float16 products in a family that rotates in float32, and the sums
+  // of squares in float32.
   const mayWarn = new Set(['float16 ort-rotary-embedding', 'float32 ort-skip-rms-norm']);
   const cases = MODELS.flatMap((model) => (['bfloat16', 'float16', 'float32'] as const).map((dtype) => [model, dtype] as const));
 
@@ -160,7 +160,9 @@ describe("ONNX Runtime's own fused ops", () => {
     const { kernels, model: whole } = report.numeric ?? { kernels: [], model: null };
     const wrong = kernels.filter(({ kernel, status }) => status !== 'pass' && !(status === 'warn' && mayWarn.has(`${dtype} ${kernel}`)));
     expect(wrong.map(({ kernel, detail }) => [kernel, detail])).toEqual([]);
-    expect(kernels.length).toBe(TRAITS[model].qkNorm ? 6 : 5);
+    // QuickGelu is not for float32, so there the models with SiLU have one kernel less.
+    const all = TRAITS[model].qkNorm ? 6 : 5;
+    expect(kernels.length).toBe(dtype === 'float32' && model !== 'gemma3-mini' ? all - 1 : all);
     expect(kernels.every(({ sites }) => sites > 0)).toBe(true);
     expect(whole).toMatchObject({ status: 'pass', decisive_flips: 0 });
     expect(['COMPATIBLE', 'WARNING']).toContain(report.verdict);
