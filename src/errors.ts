@@ -13,6 +13,7 @@ export type ReasonCode =
   | 'unsupported_config'
   | 'weights_invalid'
   | 'weights_mismatch'
+  | 'unsupported_weights'
   | 'tensor_missing'
   | 'non_finite_weights'
   | 'tokenizer_invalid'

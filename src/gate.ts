@@ -18,6 +18,7 @@ import { startThreads, type Engine } from './threads.js';
 import { gate } from './verdict/verdict.js';
 import { openCheckpoint } from './weights/checkpoint.js';
 import { readModelConfig } from './weights/model-config.js';
+import { refuseUnlessRunnable } from './weights/runnable.js';
 import { writeSafetensors } from './weights/write-safetensors.js';
 
 /** Threads hold a few weight blocks and a prompt batch each; more than this many models at once would fight for memory bandwidth. */
@@ -119,9 +120,10 @@ interface StoredShape {
 
 async function openProgram({ model, dtype }: ReferenceRequest): Promise<{ program: Program; dtype: ServingDtype }> {
   const files = await openFolder(model.path);
-  const raw = await readModelConfig(files);
+  const described = await readModelConfig(files);
   const checkpoint = await openCheckpoint(files);
   try {
+    const raw = refuseUnlessRunnable(checkpoint, described);
     const program = buildProgram(raw);
     checkWeights(program, checkpoint);
     return { program, dtype: servingDtype(dtype, raw, checkpoint) };

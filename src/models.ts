@@ -15,6 +15,7 @@ import { diagnose } from './verdict/diagnosis.js';
 import { decide, type Failure } from './verdict/verdict.js';
 import { openCheckpoint, type Checkpoint } from './weights/checkpoint.js';
 import { readModelConfig } from './weights/model-config.js';
+import { isRunnable, refuseUnlessRunnable } from './weights/runnable.js';
 
 /** A regular expression of tokenizer.json can run for ever; the largest real vocabulary loads in a second. */
 const TOKENIZER_TIMEOUT_MS = 10_000;
@@ -62,16 +63,20 @@ async function stages(run: ModelRun, ref: ModelRef, found: Found): Promise<void>
   const { config } = run;
   const files = await openFolder(ref.path);
   found.revision = files.revision;
-  const raw = await readModelConfig(files);
-  found.architecture = modelType(raw);
+  const described = await readModelConfig(files);
+  found.architecture = modelType(described ?? {});
   const checkpoint = await openCheckpoint(files);
   try {
+    const raw = checkpoint.config ?? described ?? {};
+    found.architecture = modelType(raw);
     run.log(`${ref.id}: static check`);
-    found.dtype = servingDtype(config.dtype, raw, checkpoint);
+    const dtype = isRunnable(checkpoint) ? servingDtype(config.dtype, raw, checkpoint) : null;
+    found.dtype = dtype;
     found.static = await staticCheck(checkpoint, raw, config.static);
-    const program = buildProgram(raw);
+    if (dtype === null && run.kernels === null) return;
+    const program = buildProgram(refuseUnlessRunnable(checkpoint, raw));
     checkWeights(program, checkpoint);
-    if (run.kernels !== null) found.numeric = await numeric(run, ref, program, found.dtype, run.kernels);
+    if (run.kernels !== null && dtype !== null) found.numeric = await numeric(run, ref, program, dtype, run.kernels);
   } finally {
     await checkpoint.close();
   }

@@ -78,8 +78,8 @@ describe('a model folder', () => {
   });
 
   test('that is a file is said to be a file', async () => {
-    await withFolder({ 'model.gguf': 'GGUF' }, async (folder) => {
-      expect(await refusal(openFolder(join(folder, 'model.gguf')))).toMatch(/^model_not_found: .*model\.gguf" is a file, not a folder/);
+    await withFolder({ 'model.txt': 'GGUF' }, async (folder) => {
+      expect(await refusal(openFolder(join(folder, 'model.txt')))).toMatch(/^model_not_found: .*model\.txt" is a file, not a folder/);
     });
   });
 });

@@ -3,6 +3,7 @@
 import { ModelError } from '../errors.js';
 import { quote } from '../hub/names.js';
 import type { Checkpoint, TensorInfo } from '../weights/checkpoint.js';
+import { dequantize } from '../weights/ggml-types.js';
 import { countNonFinite, toFloat64 } from '../weights/values.js';
 import type { BiasTensor, NormInventory, NormTensor } from './norm-tensors.js';
 
@@ -53,8 +54,9 @@ export interface NormValues {
   readonly outer: readonly Vector[];
 }
 
-/** Whether this model's norms multiply by 1 + weight. */
-export function multipliesByOnePlusWeight(modelConfig: Record<string, unknown>): boolean {
+/** Whether this checkpoint's norms multiply by 1 + weight. llama.cpp's converter adds the 1 before it writes a GGUF file. */
+export function multipliesByOnePlusWeight(checkpoint: Checkpoint, modelConfig: Record<string, unknown>): boolean {
+  if (checkpoint.format === 'gguf') return false;
   return [modelConfig, textConfig(modelConfig)].some(
     (config) => typeof config['model_type'] === 'string' && ONE_PLUS_WEIGHT.has(config['model_type']),
   );
@@ -100,10 +102,13 @@ export async function readNormValues(checkpoint: Checkpoint, inventory: NormInve
 }
 
 async function readVector(checkpoint: Checkpoint, { tensor, module, layer }: NormTensor, offset: 0 | 1): Promise<Vector> {
-  const bytes = await checkpoint.read(tensor.name);
-  const { nan, inf } = countNonFinite(bytes, tensor.dtype, tensor.name);
+  const stored = await checkpoint.read(tensor.name);
+  const dequantized = dequantize(stored, tensor.dtype);
+  const bytes = dequantized === null ? stored : new Uint8Array(dequantized.buffer);
+  const dtype = dequantized === null ? tensor.dtype : 'F32';
+  const { nan, inf } = countNonFinite(bytes, dtype, tensor.name);
   if (nan + inf > 0) throw nonFinite(tensor, nan, inf);
-  const values = toFloat64(bytes, tensor.dtype, tensor.name);
+  const values = toFloat64(bytes, dtype, tensor.name);
   let maxStored = 0;
   for (let i = 0; i < values.length; i++) {
     const stored = values[i] as number;

@@ -7,10 +7,10 @@ import type { NormValues } from './norm-values.js';
 import { headDimOf } from './norm-values.js';
 
 /** Norms on the output of attention or MLP, by their names in transformers (`post_attention_layernorm` alone is Llama's pre-MLP norm). */
-const OUTPUT_NORMS = ['post_feedforward_layernorm', 'post_mlp_layernorm', 'post_self_attn_layernorm'];
-const INPUT_NORMS = ['input_layernorm', 'ln_1', 'norm_1', 'attention_norm', 'attention_layernorm', 'pre_attention_layernorm'];
+const OUTPUT_NORMS = ['post_feedforward_layernorm', 'post_mlp_layernorm', 'post_self_attn_layernorm', 'post_ffw_norm'];
+const INPUT_NORMS = ['input_layernorm', 'ln_1', 'norm_1', 'attention_norm', 'attention_layernorm', 'pre_attention_layernorm', 'attn_norm'];
 /** DeepSeek's latent attention. */
-const LATENT_NORM = /(?:^|\.)(?:kv_a|q_a)_layernorm$/;
+const LATENT_NORM = /(?:^|\.)(?:(?:kv_a|q_a)_layernorm|attn_(?:kv_a|q_a)_norm)$/;
 
 /** Findings about which norms there are and where, from names and shapes. */
 export function schemeFindings(inventory: NormInventory, values: NormValues, config: Record<string, unknown>): Finding[] {

@@ -21,7 +21,7 @@ export async function staticCheck(
   thresholds: StaticThresholds,
 ): Promise<StaticResult> {
   const inventory = findNormTensors(checkpoint);
-  const values = await readNormValues(checkpoint, inventory, multipliesByOnePlusWeight(modelConfig));
+  const values = await readNormValues(checkpoint, inventory, multipliesByOnePlusWeight(checkpoint, modelConfig));
   const measured = values.layers.filter((layer) => layer.k !== null || layer.q !== null).map((layer) => measure(layer, thresholds));
   const layers = measured.map(({ report }) => report);
   const ratio = maxOrNull(measured.map((layer) => layer.ratio));

@@ -21,18 +21,30 @@ const BLOB_NAME = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/;
 /** `org/name` or `org/name@revision`, as models are named on the Hugging Face Hub. */
 const HUB_ID = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(?:@[\w./-]+)?$/;
 
+/** Files of weights that can be named instead of their folder. */
+const WEIGHT_FILE = /\.(?:gguf|safetensors)$/;
+
 /**
- * A model's files in a local folder. `list()` gives the files of the folder itself; files of sub-folders are opened by name.
+ * A model's files in a local folder, which may be named by its file of weights. `list()` gives the files of the folder itself; files of sub-folders are opened by name.
  * @throws ModelError `model_not_found` when there is no such folder
  */
 export async function openFolder(path: string): Promise<ModelFiles> {
-  const root = await canonicalFolder(path);
+  const main = await namedFile(path);
+  const root = await canonicalFolder(main === undefined ? path : dirname(path));
   return {
     id: path,
     revision: null,
+    ...(main === undefined ? {} : { main }),
     list: () => listFiles(root, path),
     open: (name) => openFile(root, name),
   };
+}
+
+/** Its name, when the path is that of a file of weights: a link to one counts, for the cache of huggingface_hub. */
+async function namedFile(path: string): Promise<string | undefined> {
+  if (!WEIGHT_FILE.test(path)) return undefined;
+  const stats = await stat(path).catch(() => null);
+  return stats?.isFile() === true ? basename(path) : undefined;
 }
 
 async function canonicalFolder(path: string): Promise<string> {
@@ -44,7 +56,7 @@ async function canonicalFolder(path: string): Promise<string> {
     throw missingFolder(path, errorCode(error));
   }
   const what = `${quote(path)} is a file, not a folder.`;
-  throw new ModelError('model_not_found', `${what} This version reads model folders with config.json and *.safetensors: give the folder.`);
+  throw new ModelError('model_not_found', `${what} Give the model's folder, or a .gguf file.`);
 }
 
 function missingFolder(path: string, code: string): ModelError {

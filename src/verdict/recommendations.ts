@@ -13,6 +13,8 @@ const AFTER_FAILURE: Partial<Record<ReasonCode, string>> = {
   unsupported_config: 'Use a checkpoint without the unsupported setting, or ask for it; guessing it would make the reference worthless.',
   weights_invalid: 'Download the weight files again and compare their size or hash with the published ones.',
   weights_mismatch: 'Make config.json and the weights come from the same revision of the same model.',
+  unsupported_weights:
+    'Give the safetensors checkpoint for a numeric diff; `fused-compat inspect` (or `policy: static`) judges these weights by themselves.',
   tensor_missing: 'Make sure that every file which the index names is there, and that config.json belongs to these weights.',
   non_finite_weights: 'Repair or re-export the checkpoint: no kernel can be judged on NaN or infinite weights.',
   tokenizer_invalid:
