@@ -39,6 +39,8 @@ const IN_LAYER = /^(|.*?\.)(layers|layer|h|blocks|block|blk)\.(\d{1,5})\.(.+)\.(
 const OTHER_TOWER = /(?:^|[._])(?:vision|visual|vit|siglip|clip|image|audio|speech|whisper|talker|mtp|nextn|draft|eagle)|^[va]\.$/i;
 /** DeepSeek V3.2's index of which tokens to attend to: its `k_norm` is not the attention's. */
 const INDEXER = /(?:^|\.)indexer\./;
+/** onnxruntime-genai puts the final norm into a layer behind the last one. */
+const GENAI_FINAL_NORM = 'final_norm_layernorm';
 /** No norm has more weights: larger is a matrix with a misleading name. */
 const MAX_NORM_ELEMENTS = 2 ** 22;
 
@@ -78,14 +80,19 @@ export function findNormTensors(checkpoint: Checkpoint): NormInventory {
   const stacks = new Map<string, Map<number, LayerTensors>>();
   const outer: NormTensor[] = [];
   for (const tensor of checkpoint.tensors.values()) {
-    const match = IN_LAYER.exec(tensor.name);
+    const name = torchName(tensor.name);
+    const match = IN_LAYER.exec(name);
     if (match === null) {
-      const module = /^(.+)\.weight$/.exec(tensor.name)?.[1];
+      const module = /^(.+)\.weight$/.exec(name)?.[1];
       if (module !== undefined && isNorm(module, tensor) && !OTHER_TOWER.test(module)) outer.push({ tensor, module, layer: null });
       continue;
     }
     const [, prefix = '', container = '', index = '', module = '', kind] = match;
     if (OTHER_TOWER.test(prefix)) continue;
+    if (module === GENAI_FINAL_NORM) {
+      if (kind === 'weight') outer.push({ tensor, module, layer: null });
+      continue;
+    }
     const stack = getOrAdd(stacks, prefix + container, () => new Map<number, LayerTensors>());
     const layer = Number(index);
     const entry = getOrAdd(stack, layer, () => ({ layer, k: [], q: [], norms: [], biases: [], normBiases: [] }));
@@ -96,6 +103,21 @@ export function findNormTensors(checkpoint: Checkpoint): NormInventory {
   const deepest = [...stacks.values()].reduce((best, stack) => (stack.size > best.size ? stack : best), new Map<number, LayerTensors>());
   const layers = [...deepest.values()].sort((a, b) => a.layer - b.layer);
   return { layers, layersTotal: (layers.at(-1)?.layer ?? -1) + 1, outer };
+}
+
+/** The module path of PyTorch behind a name that an ONNX exporter made of it: slashes, and the operator's name after the module. */
+function torchName(name: string): string {
+  const dotted = name.startsWith('/') ? name.slice(1).replaceAll('/', '.') : name;
+  return dotted.replace(/(\.[qk]_norm)\.layernorm\.(weight|bias)$/, '$1.$2').replace(/(_proj)\.Add\.bias$/, '$1.bias');
+}
+
+/**
+ * Whether onnxruntime-genai exported this, told by names that only it gives. Its builder adds the 1 of Gemma-style norms to the weights
+ * (`add_offset` in its models/builder.py).
+ */
+export function isGenaiExport(checkpoint: Checkpoint): boolean {
+  if (checkpoint.format !== 'onnx') return false;
+  return [...checkpoint.tensors.keys()].some((name) => /\.attn\.[qk]_norm\.layernorm\.weight$|\.final_norm_layernorm\.weight$/.test(name));
 }
 
 function sortWeight(entry: LayerTensors, norm: NormTensor): void {

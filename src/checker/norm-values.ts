@@ -6,6 +6,7 @@ import type { Checkpoint, TensorInfo } from '../weights/checkpoint.js';
 import { dequantize } from '../weights/ggml-types.js';
 import { countNonFinite, toFloat64 } from '../weights/values.js';
 import type { BiasTensor, NormInventory, NormTensor } from './norm-tensors.js';
+import { isGenaiExport } from './norm-tensors.js';
 
 /**
  * Model types whose norms multiply by 1 + weight, so that a stored 0 means 1: Gemma up to 3 (not 3n), Qwen3-Next and its successors
@@ -54,9 +55,9 @@ export interface NormValues {
   readonly outer: readonly Vector[];
 }
 
-/** Whether this checkpoint's norms multiply by 1 + weight. llama.cpp's converter adds the 1 before it writes a GGUF file. */
+/** Whether this checkpoint's norms multiply by 1 + weight. llama.cpp's converter and onnxruntime-genai's builder add the 1 to what they write. */
 export function multipliesByOnePlusWeight(checkpoint: Checkpoint, modelConfig: Record<string, unknown>): boolean {
-  if (checkpoint.format === 'gguf') return false;
+  if (checkpoint.format === 'gguf' || isGenaiExport(checkpoint)) return false;
   return [modelConfig, textConfig(modelConfig)].some(
     (config) => typeof config['model_type'] === 'string' && ONE_PLUS_WEIGHT.has(config['model_type']),
   );

@@ -22,10 +22,11 @@ const BLOB_NAME = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/;
 const HUB_ID = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(?:@[\w./-]+)?$/;
 
 /** Files of weights that can be named instead of their folder. */
-const WEIGHT_FILE = /\.(?:gguf|safetensors)$/;
+const WEIGHT_FILE = /\.(?:gguf|onnx|safetensors)$/;
 
 /**
- * A model's files in a local folder, which may be named by its file of weights. `list()` gives the files of the folder itself; files of sub-folders are opened by name.
+ * A model's files in a local folder, which may be named by its file of weights. `list()` gives the files of the folder itself; files of
+ * sub-folders are opened by name.
  * @throws ModelError `model_not_found` when there is no such folder
  */
 export async function openFolder(path: string): Promise<ModelFiles> {
@@ -56,7 +57,7 @@ async function canonicalFolder(path: string): Promise<string> {
     throw missingFolder(path, errorCode(error));
   }
   const what = `${quote(path)} is a file, not a folder.`;
-  throw new ModelError('model_not_found', `${what} Give the model's folder, or a .gguf file.`);
+  throw new ModelError('model_not_found', `${what} Give the model's folder, or a .gguf or .onnx file.`);
 }
 
 function missingFolder(path: string, code: string): ModelError {

@@ -5,6 +5,8 @@ import { printable, quote } from '../hub/names.js';
 import type { ByteSource, ModelFiles } from '../hub/source.js';
 import type { BlockDtype } from './ggml-types.js';
 import { onlyGguf, openGguf } from './gguf-model.js';
+import type { OnnxDtype } from './onnx-initializers.js';
+import { openOnnx } from './onnx-initializers.js';
 import { readSafetensors } from './safetensors.js';
 import { readShards } from './shards.js';
 import type { WeightFile } from './weight-file.js';
@@ -15,10 +17,10 @@ export type Dtype =
   | 'BOOL' | 'F4' | 'F6_E2M3' | 'F6_E3M2' | 'U8' | 'I8' | 'F8_E5M2' | 'F8_E4M3' | 'F8_E8M0' | 'F8_E4M3FNUZ' | 'F8_E5M2FNUZ'
   | 'I16' | 'U16' | 'F16' | 'BF16' | 'I32' | 'U32' | 'F32' | 'C64' | 'F64' | 'I64' | 'U64';
 
-/** Dtypes of the other formats too: blocks of quantised values, whose last dimension they divide. */
-export type TensorDtype = Dtype | BlockDtype;
+/** Dtypes of the other formats too: blocks of quantised values, sub-byte integers. */
+export type TensorDtype = Dtype | BlockDtype | OnnxDtype;
 
-export type Format = 'safetensors' | 'gguf';
+export type Format = 'safetensors' | 'gguf' | 'onnx';
 
 export interface TensorInfo {
   readonly name: string;
@@ -52,7 +54,7 @@ const INDEX = 'model.safetensors.index.json';
 /** Weight formats that a model folder may hold instead, so that the message can name what was seen. */
 const OTHER_WEIGHTS = /\.(?:bin|pt|pth|ckpt|gguf|ggml|onnx|h5|msgpack|npz|pdparams)$/i;
 const ADAPTER = /^adapter_.*\.safetensors$/;
-const SUPPORTED = `This version reads safetensors (${SINGLE}, or ${INDEX} with its shards) and GGUF.`;
+const SUPPORTED = `This version reads safetensors (${SINGLE}, or ${INDEX} with its shards), GGUF and ONNX.`;
 
 interface Opened {
   readonly format: Format;
@@ -64,7 +66,7 @@ type Open = (name: string) => Promise<ByteSource | null>;
 
 /**
  * Opens a model's weights and reads their headers: the file that the user named, else `model.safetensors`, else what
- * `model.safetensors.index.json` names, else the one `*.safetensors` there is, else the one GGUF model.
+ * `model.safetensors.index.json` names, else the one `*.safetensors` there is, else the one GGUF or ONNX model.
  * @throws ModelError `tensor_missing` when there are no weights, `weights_invalid` when they are not as their format or index says
  */
 export async function openCheckpoint(files: ModelFiles): Promise<Checkpoint> {
@@ -87,15 +89,17 @@ export async function openCheckpoint(files: ModelFiles): Promise<Checkpoint> {
   }
 }
 
-/** Whether config.json need not be there: the weights that `openCheckpoint` would take are GGUF, which says the same. */
+/** Whether config.json need not be there: the weights that `openCheckpoint` would take are GGUF, which says the same, or ONNX, often alone. */
 export async function bringsOwnConfig(files: ModelFiles): Promise<boolean> {
-  if (files.main !== undefined) return files.main.endsWith('.gguf');
+  const own = (name: string) => name.endsWith('.gguf') || name.endsWith('.onnx');
+  if (files.main !== undefined) return own(files.main);
   const names = await files.list();
-  return names.some((name) => name.endsWith('.gguf')) && !names.some((name) => name.endsWith('.safetensors') || name === INDEX);
+  return names.some(own) && !names.some((name) => name.endsWith('.safetensors') || name === INDEX);
 }
 
 async function openNamed(name: string, open: Open): Promise<Opened> {
   if (name.endsWith('.gguf')) return { format: 'gguf', ...(await openGguf(name, open)) };
+  if (name.endsWith('.onnx')) return { format: 'onnx', config: null, files: await openOnnx(name, open) };
   if (name.endsWith('.safetensors')) return safetensors([await present(name, await openSafetensors(name, open))]);
   throw new ModelError('weights_invalid', `${printable(name)}: not a file of weights by its name. ${SUPPORTED}`);
 }
@@ -115,9 +119,20 @@ async function openFound(files: ModelFiles, open: Open): Promise<Opened> {
   if (!names.some((name) => name.endsWith('.safetensors'))) {
     const gguf = onlyGguf(names);
     if (gguf !== null) return openNamed(gguf, open);
+    const onnx = onlyOnnx(names);
+    if (onnx !== null) return openNamed(onnx, open);
   }
   const only = onlyCandidate(names);
   return safetensors([await present(only, await openSafetensors(only, open))]);
+}
+
+function onlyOnnx(names: readonly string[]): string | null {
+  const found = names.filter((name) => name.endsWith('.onnx'));
+  if (found.length <= 1) return found[0] ?? null;
+  throw new ModelError(
+    'weights_invalid',
+    `Found ${found.length} ONNX files (${listed(found)}). Name the one file that is meant, not the folder.`,
+  );
 }
 
 async function openSafetensors(name: string, open: Open): Promise<WeightFile | null> {

@@ -15,7 +15,7 @@ const CONFIG_LIMIT = 10_000_000;
  */
 export async function readModelConfig(files: ModelFiles): Promise<Record<string, unknown> | null> {
   // A GGUF file that was named by itself: whatever lies beside it may belong to another model.
-  if (files.main !== undefined && (await bringsOwnConfig(files))) return null;
+  if (files.main?.endsWith('.gguf') === true) return null;
   const bytes = await readBytes(files);
   if (bytes === null) return null;
   const foreign = describeForeign(bytes.subarray(0, FOREIGN_BYTES));

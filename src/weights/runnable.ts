@@ -4,6 +4,7 @@ import { ModelError } from '../errors.js';
 import type { Checkpoint, Format } from './checkpoint.js';
 
 const FORMATS: Readonly<Partial<Record<Format, string>>> = {
+  onnx: 'ONNX, whose weights are partly folded into its graph',
   gguf: 'GGUF, whose tensors are renamed, partly reordered and mostly quantized',
 };
 
