@@ -34,7 +34,7 @@ const external = (name: string, entries: Record<string, string>, more: Tensor = 
   name,
   dims: [4],
   dataType: 1,
-  dataLocation: 1,
+  dataLocation: onnx.TensorProto.DataLocation.EXTERNAL,
   externalData: Object.entries(entries).map(([key, value]) => ({ key, value })),
   ...more,
 });
@@ -170,7 +170,6 @@ describe('a broken protobuf', () => {
   });
 
   test('of graphs nested 100,000 deep, or a flood of unknown fields, costs neither stack nor memory', async () => {
-    let nested = new Uint8Array(0);
     const inner: number[][] = [];
     let length = 0;
     for (let depth = 0; depth < 100_000; depth++) {
@@ -178,7 +177,7 @@ describe('a broken protobuf', () => {
       inner.push(head);
       length += head.length;
     }
-    nested = Uint8Array.from(inner.reverse().flat());
+    const nested = Uint8Array.from(inner.reverse().flat());
     const flood = Array.from({ length: 200_000 }, () => [0xa0, 0x06, 1]).flat();
     const bytes = Uint8Array.from([8, 10, ...flood, 58, ...varint(BigInt(nested.length + 4)), ...field(1, 120, 120), ...nested]);
     expect(bytes.byteLength).toBeGreaterThan(800_000);

@@ -22,7 +22,7 @@ const BLOB_NAME = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/;
 const HUB_ID = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(?:@[\w./-]+)?$/;
 
 /** Files of weights that can be named instead of their folder. */
-const WEIGHT_FILE = /\.(?:gguf|onnx|safetensors)$/;
+const WEIGHT_FILE = /\.(?:gguf|onnx|safetensors|bin|pt|pth)$/;
 
 /**
  * A model's files in a local folder, which may be named by its file of weights. `list()` gives the files of the folder itself; files of

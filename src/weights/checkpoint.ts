@@ -9,6 +9,7 @@ import type { OnnxDtype } from './onnx-initializers.js';
 import { openOnnx } from './onnx-initializers.js';
 import { readSafetensors } from './safetensors.js';
 import { readShards } from './shards.js';
+import { readTorch } from './torch.js';
 import type { WeightFile } from './weight-file.js';
 
 /** The 22 dtypes of the safetensors format, named as the format names them. */
@@ -20,7 +21,7 @@ export type Dtype =
 /** Dtypes of the other formats too: blocks of quantised values, sub-byte integers. */
 export type TensorDtype = Dtype | BlockDtype | OnnxDtype;
 
-export type Format = 'safetensors' | 'gguf' | 'onnx';
+export type Format = 'safetensors' | 'torch' | 'gguf' | 'onnx';
 
 export interface TensorInfo {
   readonly name: string;
@@ -51,10 +52,12 @@ export interface Checkpoint {
 
 const SINGLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
+const TORCH_SINGLE = 'pytorch_model.bin';
+const TORCH_INDEX = 'pytorch_model.bin.index.json';
 /** Weight formats that a model folder may hold instead, so that the message can name what was seen. */
 const OTHER_WEIGHTS = /\.(?:bin|pt|pth|ckpt|gguf|ggml|onnx|h5|msgpack|npz|pdparams)$/i;
 const ADAPTER = /^adapter_.*\.safetensors$/;
-const SUPPORTED = `This version reads safetensors (${SINGLE}, or ${INDEX} with its shards), GGUF and ONNX.`;
+const SUPPORTED = `This version reads safetensors (${SINGLE}, or ${INDEX} with its shards), PyTorch (${TORCH_SINGLE}, or ${TORCH_INDEX} with its shards), GGUF and ONNX.`;
 
 interface Opened {
   readonly format: Format;
@@ -66,7 +69,7 @@ type Open = (name: string) => Promise<ByteSource | null>;
 
 /**
  * Opens a model's weights and reads their headers: the file that the user named, else `model.safetensors`, else what
- * `model.safetensors.index.json` names, else the one `*.safetensors` there is, else the one GGUF or ONNX model.
+ * `model.safetensors.index.json` names, else the one `*.safetensors` there is, else the same of PyTorch, else the one GGUF or ONNX model.
  * @throws ModelError `tensor_missing` when there are no weights, `weights_invalid` when they are not as their format or index says
  */
 export async function openCheckpoint(files: ModelFiles): Promise<Checkpoint> {
@@ -94,36 +97,59 @@ export async function bringsOwnConfig(files: ModelFiles): Promise<boolean> {
   const own = (name: string) => name.endsWith('.gguf') || name.endsWith('.onnx');
   if (files.main !== undefined) return own(files.main);
   const names = await files.list();
-  return names.some(own) && !names.some((name) => name.endsWith('.safetensors') || name === INDEX);
+  const others = [INDEX, TORCH_SINGLE, TORCH_INDEX];
+  return names.some(own) && !names.some((name) => name.endsWith('.safetensors') || others.includes(name));
 }
 
 async function openNamed(name: string, open: Open): Promise<Opened> {
   if (name.endsWith('.gguf')) return { format: 'gguf', ...(await openGguf(name, open)) };
   if (name.endsWith('.onnx')) return { format: 'onnx', config: null, files: await openOnnx(name, open) };
-  if (name.endsWith('.safetensors')) return safetensors([await present(name, await openSafetensors(name, open))]);
+  if (/\.(?:bin|pt|pth)$/.test(name)) return torch([present(name, await openTorch(name, open))]);
+  if (name.endsWith('.safetensors')) return safetensors([present(name, await openSafetensors(name, open))]);
   throw new ModelError('weights_invalid', `${printable(name)}: not a file of weights by its name. ${SUPPORTED}`);
 }
 
 async function openFound(files: ModelFiles, open: Open): Promise<Opened> {
   const single = await openSafetensors(SINGLE, open);
   if (single !== null) return safetensors([single]);
-  const index = await files.open(INDEX);
-  if (index !== null) {
-    try {
-      return safetensors(await readShards(index, (name) => openSafetensors(name, open)));
-    } finally {
-      await index.close();
-    }
-  }
+  const shards = await openShards(files, INDEX, (name) => openSafetensors(name, open));
+  if (shards !== null) return safetensors(shards);
   const names = await files.list();
   if (!names.some((name) => name.endsWith('.safetensors'))) {
+    if (names.includes(TORCH_SINGLE)) return openNamed(TORCH_SINGLE, open);
+    const torchShards = await openShards(files, TORCH_INDEX, (name) => openTorch(name, open));
+    if (torchShards !== null) return torch(torchShards);
     const gguf = onlyGguf(names);
     if (gguf !== null) return openNamed(gguf, open);
     const onnx = onlyOnnx(names);
     if (onnx !== null) return openNamed(onnx, open);
   }
   const only = onlyCandidate(names);
-  return safetensors([await present(only, await openSafetensors(only, open))]);
+  return safetensors([present(only, await openSafetensors(only, open))]);
+}
+
+/** The shards of an index; null when there is no index. */
+async function openShards(
+  files: ModelFiles,
+  name: string,
+  open: (name: string) => Promise<WeightFile | null>,
+): Promise<WeightFile[] | null> {
+  const index = await files.open(name);
+  if (index === null) return null;
+  try {
+    return await readShards(index, open);
+  } finally {
+    await index.close();
+  }
+}
+
+async function openTorch(name: string, open: Open): Promise<WeightFile | null> {
+  const source = await open(name);
+  return source === null ? null : readTorch(source);
+}
+
+function torch(files: readonly WeightFile[]): Opened {
+  return { format: 'torch', config: null, files };
 }
 
 function onlyOnnx(names: readonly string[]): string | null {
