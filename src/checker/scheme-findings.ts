@@ -18,6 +18,7 @@ export function schemeFindings(inventory: NormInventory, values: NormValues, con
     ...layerCount(inventory, config),
     ...qkNormExtent(inventory, values, config),
     ...qkNormPartial(inventory),
+    ...qkNormWithoutWeights(inventory, config),
     ...outputNorms(inventory),
     ...latentNorms(inventory),
     ...missingNorms(inventory),
@@ -71,6 +72,15 @@ function qkNormPartial(inventory: NormInventory): Finding[] {
   const without = inventory.layers.find((layer) => layer.k.length === 0 || layer.q.length === 0);
   const message = `Both Q and K norm are in ${of(both, inventory)}, one of them alone in ${any - both}; layer ${without?.layer ?? 0} is the first that differs.`;
   return [{ ...finding('qk_norm_partial', undefined, both, message), layer: without?.layer ?? null }];
+}
+
+/** Llama 4 divides Q and K by their RMS and multiplies by nothing. */
+function qkNormWithoutWeights(inventory: NormInventory, config: Record<string, unknown>): Finding[] {
+  if (config['use_qk_norm'] !== true || inventory.layers.some((layer) => layer.k.length > 0 || layer.q.length > 0)) return [];
+  const message =
+    'config.json says use_qk_norm, but no layer has Q/K norm weights: Q and K are normalised without weights, as in Llama 4. ' +
+    'The score has nothing to look at; kernels must normalise all the same.';
+  return [finding('qk_norm_weightless', undefined, inventory.layersTotal, message)];
 }
 
 function outputNorms(inventory: NormInventory): Finding[] {
