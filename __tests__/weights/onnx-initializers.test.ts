@@ -129,6 +129,16 @@ describe('inline initializers', () => {
     ['65 dimensions', [vector('a', [1], { dims: Array.from({ length: 65 }, () => 1) })], 'more than 64 dimensions'],
     ['external data, but inline', [vector('a', [1], { externalData: [{ key: 'location', value: 'x' }] })], 'is not said to be external'],
     ['too few integers', [{ name: 'a', dims: [3], dataType: 10, int32Data: [1, 2] }], 'int32_data does not hold 3 values'],
+    [
+      'integers for a fraction of 2^49 values',
+      [{ name: 'a', dims: [2 ** 49], dataType: 3, int32Data: [1, 2] }],
+      'int32_data does not hold 562949953421312 values',
+    ],
+    [
+      'integers of two bytes, but one too few',
+      [{ name: 'a', dims: [2], dataType: 10, int32Data: [300] }],
+      'int32_data does not hold 2 values',
+    ],
     ['too many integers', [{ name: 'a', dims: [1], dataType: 10, int32Data: [1, 2] }], 'int32_data does not hold 1 values'],
     ['texts', [{ name: 'a', dims: [1], dataType: 8, stringData: [Uint8Array.of(65)] }], 'holds texts'],
   ])('with %s are refused', async (_, tensors, message) => {

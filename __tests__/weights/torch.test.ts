@@ -8,6 +8,7 @@ import { describe, expect, test } from '@jest/globals';
 import { buildProgram, checkWeights } from '../../src/architectures/registry.js';
 import { ModelError } from '../../src/errors.js';
 import { openFolder } from '../../src/hub/folder.js';
+import { runJob } from '../../src/jobs.js';
 import { openCheckpoint } from '../../src/weights/checkpoint.js';
 import { readModelConfig } from '../../src/weights/model-config.js';
 import { refuseUnlessRunnable } from '../../src/weights/runnable.js';
@@ -375,6 +376,16 @@ describe('a PyTorch model', () => {
       const config = refuseUnlessRunnable(torch, await readModelConfig(files));
       expect(() => checkWeights(buildProgram(config), torch)).not.toThrow();
       await Promise.all([torch.close(), safetensors.close()]);
+    });
+  });
+
+  test('gives the reference the same logits as its safetensors version', async () => {
+    await withFolder({}, async (folder) => {
+      await converted(folder, 2);
+      const logits = async (model: string): Promise<unknown> =>
+        (await runJob({ kind: 'reference', model, dtype: 'bfloat16', ids: [1, 2, 3], recipe: 'eager' }, () => undefined)).logits.data;
+      const [torch, safetensors] = [await logits(folder), await logits(QWEN)];
+      expect(torch).toEqual(safetensors);
     });
   });
 

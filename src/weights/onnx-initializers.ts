@@ -258,6 +258,8 @@ function placeInline(initializer: Initializer, file: string, fault: Fault): Plac
     return { ...tensor, begin: range.start };
   }
   if (packed && field === INT32_DATA && bits >= 8 && range.length <= VARINT_BYTES) {
+    // A varint has at least one byte: what is claimed beyond that must not be allocated.
+    if (elements > range.length) throw fault(`int32_data does not hold ${elements} values`);
     return { ...tensor, begin: range.start, varints: { length: range.length, width: bits / 8 } };
   }
   return {
