@@ -18,9 +18,6 @@ const PIECE_BYTES = 64 * 1024 * 1024;
 /** Git commit-like names that huggingface_hub gives its blobs: sha1 for small files, sha256 for LFS ones. */
 const BLOB_NAME = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/;
 
-/** `org/name` or `org/name@revision`, as models are named on the Hugging Face Hub. */
-const HUB_ID = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(?:@[\w./-]+)?$/;
-
 /** Files of weights that can be named instead of their folder. */
 const WEIGHT_FILE = /\.(?:gguf|onnx|safetensors|bin|pt|pth)$/;
 
@@ -63,15 +60,6 @@ async function canonicalFolder(path: string): Promise<string> {
 function missingFolder(path: string, code: string): ModelError {
   if (code === 'EACCES' || code === 'EPERM') {
     return new ModelError('model_not_found', `Model folder ${quote(path)} cannot be opened: no permission (${code}).`);
-  }
-  if (HUB_ID.test(path)) {
-    const [id = path, revision] = path.split('@');
-    const download = `hf download ${id}${revision === undefined ? '' : ` --revision ${revision}`} --local-dir FOLDER`;
-    return new ModelError(
-      'model_not_found',
-      `There is no folder ${quote(path)}. If this is a model on the Hugging Face Hub: this version reads models from local folders, ` +
-        `so download it first ("${download}") and give that folder.`,
-    );
   }
   return new ModelError('model_not_found', `There is no model folder ${quote(path)} (${code}). Check the path.`);
 }
