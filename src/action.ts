@@ -33,7 +33,8 @@ function reasonOf(error: unknown): string {
 
 async function main(): Promise<void> {
   const token = core.getInput('github-token');
-  const secrets = [token, ...SECRETS.map((name) => process.env[name] ?? '')].filter((secret) => secret !== '');
+  const hfToken = core.getInput('hf-token');
+  const secrets = [token, hfToken, ...SECRETS.map((name) => process.env[name] ?? '')].filter((secret) => secret !== '');
   for (const secret of secrets) core.setSecret(secret);
   const redact = redactor(secrets);
   const log = createLog(core, redact);
@@ -46,7 +47,10 @@ async function main(): Promise<void> {
     const config = await loadConfig({ ...readConfigInputs(core.getInput), cwd: process.cwd(), nameOverride: nameInput });
     // Loaded only now: a mistake in the configuration waits for no engine.
     const { check } = await import('./gate.js');
-    const report = redactData(await check(config, { log: (line) => log.info(line) }), redact);
+    const report = redactData(
+      await check(config, { log: (line) => log.info(line), env: hfToken === '' ? process.env : { ...process.env, HF_TOKEN: hfToken } }),
+      redact,
+    );
     await publish(report, config.output, posting, desk);
   } catch (error) {
     const reason = redact(reasonOf(error));

@@ -8,11 +8,18 @@ export class UsageError extends Error {
 /** Why a model has the verdict it has; the `code` of a report's reason. Plain words, snake_case, stable. */
 export type ReasonCode =
   | 'model_not_found'
+  | 'access_denied'
+  | 'hub_unreachable'
+  | 'download_failed'
+  | 'integrity'
+  | 'refused_for_safety'
+  | 'no_disk_space'
   | 'config_invalid'
   | 'unknown_model_type'
   | 'unsupported_config'
   | 'weights_invalid'
   | 'weights_mismatch'
+  | 'unsupported_weights'
   | 'tensor_missing'
   | 'non_finite_weights'
   | 'tokenizer_invalid'

@@ -6,7 +6,9 @@ import { buildProgram, checkWeights } from './architectures/registry.js';
 import type { Program } from './architectures/program.js';
 import type { Config, ModelRef, Prompt } from './config/types.js';
 import { ModelError, UsageError } from './errors.js';
-import { openFolder } from './hub/folder.js';
+import type { Patience } from './hub/http.js';
+import { hubAccess, openModel, type HubAccess } from './hub/model.js';
+import type { Environment } from './hub/settings.js';
 import { loadManifests, type KernelManifest } from './kernels/manifest.js';
 import { SHIPPED_KERNELS } from './kernels/shipped.js';
 import { judgeModel, servingDtype, tokenize } from './models.js';
@@ -18,6 +20,7 @@ import { startThreads, type Engine } from './threads.js';
 import { gate } from './verdict/verdict.js';
 import { openCheckpoint } from './weights/checkpoint.js';
 import { readModelConfig } from './weights/model-config.js';
+import { refuseUnlessRunnable } from './weights/runnable.js';
 import { writeSafetensors } from './weights/write-safetensors.js';
 
 /** Threads hold a few weight blocks and a prompt batch each; more than this many models at once would fight for memory bandwidth. */
@@ -29,6 +32,10 @@ export interface Edges {
   readonly clock?: () => Date;
   /** One line of progress, in plain words. */
   readonly log?: (message: string) => void;
+  /** HF_TOKEN, HF_ENDPOINT and the others of docs/hub.md; default: the process's. */
+  readonly env?: Environment;
+  /** How long the Hub is waited for. */
+  readonly patience?: Patience;
 }
 
 /**
@@ -40,11 +47,12 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
   const started = clock();
   const kernels = await kernelsUnderTest(config);
   const engine = edges.engine ?? startThreads(Math.min(MAX_THREADS, availableParallelism(), config.models.length));
+  const hub = accessOf(edges, config.offline);
   try {
     const judged = await Promise.all(
       config.models.map(async (ref) => {
         const from = clock();
-        const model = await judgeModel({ config, kernels, engine, log }, ref);
+        const model = await judgeModel({ config, kernels, engine, hub, log }, ref);
         return { model, timing: { id: ref.id, duration_ms: clock().getTime() - from.getTime() } };
       }),
     );
@@ -56,8 +64,13 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
     };
     return { ...heading(config, models), models, timing };
   } finally {
+    await hub.close();
     if (edges.engine === undefined) await engine.close();
   }
+}
+
+function accessOf({ env = process.env, log, patience }: Edges, offline: boolean): HubAccess {
+  return hubAccess(env, offline, { ...(log === undefined ? {} : { log }), ...(patience === undefined ? {} : { patience }) });
 }
 
 async function kernelsUnderTest(config: Config): Promise<readonly KernelManifest[] | null> {
@@ -95,10 +108,9 @@ export interface ReferenceRequest {
  * @throws ModelError for everything that is wrong with the model, UsageError for the prompt and the output
  */
 export async function reference(request: ReferenceRequest, edges: Edges = {}): Promise<{ tensors: StoredShape[] }> {
-  const { program, dtype } = await openProgram(request);
+  const { program, dtype, folder: model } = await openProgram(request, edges);
   const engine = edges.engine ?? startThreads(1);
   try {
-    const model = request.model.path;
     const ids = 'text' in request.prompt ? ((await tokenize(engine, model, [request.prompt.text]))[0] ?? []) : request.prompt.input_ids;
     asUsage(() => checkPrompt(program, ids, 'the prompt'));
     const onLayer = (layer: number) => edges.log?.(`${request.recipe}: layer ${layer + 1} of ${program.num_hidden_layers}`);
@@ -117,14 +129,27 @@ interface StoredShape {
   readonly shape: readonly number[];
 }
 
-async function openProgram({ model, dtype }: ReferenceRequest): Promise<{ program: Program; dtype: ServingDtype }> {
-  const files = await openFolder(model.path);
-  const raw = await readModelConfig(files);
+async function openProgram(request: ReferenceRequest, edges: Edges): Promise<{ program: Program; dtype: ServingDtype; folder: string }> {
+  const hub = accessOf(edges, false);
+  try {
+    return await openOn(hub, request);
+  } finally {
+    await hub.close();
+  }
+}
+
+async function openOn(
+  hub: HubAccess,
+  { model: ref, dtype }: ReferenceRequest,
+): Promise<{ program: Program; dtype: ServingDtype; folder: string }> {
+  const { files, folder } = await openModel(ref, hub);
+  const described = await readModelConfig(files);
   const checkpoint = await openCheckpoint(files);
   try {
+    const raw = refuseUnlessRunnable(checkpoint, described);
     const program = buildProgram(raw);
     checkWeights(program, checkpoint);
-    return { program, dtype: servingDtype(dtype, raw, checkpoint) };
+    return { program, dtype: servingDtype(dtype, raw, checkpoint), folder: await folder() };
   } finally {
     await checkpoint.close();
   }

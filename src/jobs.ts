@@ -15,6 +15,7 @@ import type { NumericResult, ServingDtype } from './report/types.js';
 import { loadTokenizer } from './tokenizer/tokenizer.js';
 import { openCheckpoint, type Checkpoint } from './weights/checkpoint.js';
 import { readModelConfig } from './weights/model-config.js';
+import { refuseUnlessRunnable } from './weights/runnable.js';
 
 export interface TokenizeJob {
   readonly kind: 'tokenize';
@@ -88,7 +89,7 @@ async function withCheckpoint<T>(model: string, use: (checkpoint: Checkpoint, co
   const config = await readModelConfig(files);
   const checkpoint = await openCheckpoint(files);
   try {
-    return await use(checkpoint, config);
+    return await use(checkpoint, refuseUnlessRunnable(checkpoint, config));
   } finally {
     await checkpoint.close();
   }

@@ -6,6 +6,7 @@ import { staticCheck } from './checker/static-check.js';
 import type { Config, ModelRef, Prompt } from './config/types.js';
 import { ModelError } from './errors.js';
 import { openFolder } from './hub/folder.js';
+import { openModel, type HubAccess } from './hub/model.js';
 import type { KernelManifest } from './kernels/manifest.js';
 import { checkPrompt } from './reference/sequence.js';
 import type { ModelReport, NumericResult, ServingDtype, StaticResult } from './report/types.js';
@@ -15,6 +16,7 @@ import { diagnose } from './verdict/diagnosis.js';
 import { decide, type Failure } from './verdict/verdict.js';
 import { openCheckpoint, type Checkpoint } from './weights/checkpoint.js';
 import { readModelConfig } from './weights/model-config.js';
+import { isRunnable, refuseUnlessRunnable } from './weights/runnable.js';
 
 /** A regular expression of tokenizer.json can run for ever; the largest real vocabulary loads in a second. */
 const TOKENIZER_TIMEOUT_MS = 10_000;
@@ -24,6 +26,7 @@ export interface ModelRun {
   /** null: no kernels are run (policy `static`). */
   readonly kernels: readonly KernelManifest[] | null;
   readonly engine: Engine;
+  readonly hub: HubAccess;
   /** One line of progress, in plain words. */
   readonly log: (message: string) => void;
 }
@@ -60,37 +63,62 @@ function asFailure(error: unknown): Failure {
 
 async function stages(run: ModelRun, ref: ModelRef, found: Found): Promise<void> {
   const { config } = run;
-  const files = await openFolder(ref.path);
+  const model = await openModel(ref, run.hub);
+  const { files } = model;
   found.revision = files.revision;
-  const raw = await readModelConfig(files);
-  found.architecture = modelType(raw);
+  const described = await readModelConfig(files);
+  found.architecture = modelType(described ?? {});
   const checkpoint = await openCheckpoint(files);
   try {
+    const raw = checkpoint.config ?? described ?? {};
+    found.architecture = modelType(raw);
     run.log(`${ref.id}: static check`);
-    found.dtype = servingDtype(config.dtype, raw, checkpoint);
-    found.static = await staticCheck(checkpoint, raw, config.static);
-    const program = buildProgram(raw);
+    const dtype = isRunnable(checkpoint) ? servingDtype(config.dtype, raw, checkpoint) : null;
+    found.dtype = dtype;
+    found.static = withNote(await staticCheck(checkpoint, raw, config.static), model.unverified());
+    if (dtype === null && run.kernels === null) return;
+    const program = buildProgram(refuseUnlessRunnable(checkpoint, raw));
     checkWeights(program, checkpoint);
-    if (run.kernels !== null) found.numeric = await numeric(run, ref, program, found.dtype, run.kernels);
+    if (run.kernels === null || dtype === null) return;
+    const folder = await model.folder();
+    // The verified copy speaks where there is one.
+    if (model.remote) found.static = await staticCheckOf(folder, raw, config);
+    found.numeric = await numeric(run, ref, folder, program, dtype, run.kernels);
   } finally {
     await checkpoint.close();
   }
 }
 
+async function staticCheckOf(folder: string, raw: Record<string, unknown>, config: Config): Promise<StaticResult> {
+  const checkpoint = await openCheckpoint(await openFolder(folder));
+  try {
+    return await staticCheck(checkpoint, raw, config.static);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+function withNote(result: StaticResult, unverified: string | null): StaticResult {
+  if (unverified === null) return result;
+  const note = { code: 'not_hash_verified', layer: null, tensor: null, value: null, message: unverified };
+  return { ...result, findings: [...result.findings, note] };
+}
+
 async function numeric(
   run: ModelRun,
   ref: ModelRef,
+  folder: string,
   program: Program,
   dtype: ServingDtype,
   kernels: readonly KernelManifest[],
 ): Promise<NumericResult> {
   const { config, engine, log } = run;
   log(`${ref.id}: tokenizing the prompts`);
-  const prompts = await tokenIds(engine, ref, program, config);
+  const prompts = await tokenIds(engine, folder, program, config);
   return engine.run(
     {
       kind: 'diff',
-      model: ref.path,
+      model: folder,
       dtype,
       prompts,
       kernels,
@@ -104,10 +132,10 @@ async function numeric(
 }
 
 /** Token ids of the prompts, cut to `max_prompt_tokens`. A prompt of the user's that the model cannot hold is refused before it is cut. */
-async function tokenIds(engine: Engine, ref: ModelRef, program: Program, config: Config): Promise<number[][]> {
+async function tokenIds(engine: Engine, folder: string, program: Program, config: Config): Promise<number[][]> {
   const prompts: readonly Prompt[] = config.prompts ?? builtInPrompts().map((text) => ({ text }));
   const texts = prompts.flatMap((prompt) => ('text' in prompt ? [prompt.text] : []));
-  const encoded = texts.length === 0 ? [] : await tokenize(engine, ref.path, texts);
+  const encoded = texts.length === 0 ? [] : await tokenize(engine, folder, texts);
   let next = 0;
   return prompts.map((prompt, index) => {
     const ids = 'text' in prompt ? (encoded[next++] as number[]) : prompt.input_ids;

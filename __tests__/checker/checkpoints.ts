@@ -50,6 +50,8 @@ export function inMemory(given: Record<string, readonly number[] | Given | null>
   }
   let bytesRead = 0;
   return {
+    format: 'safetensors',
+    config: null,
     tensors,
     byteLength: [...tensors.values()].reduce((sum, tensor) => sum + tensor.byteLength, 0),
     get bytesRead() {

@@ -62,7 +62,7 @@ export async function readGolden(model: GoldenModel): Promise<Golden> {
 /** Opens a model folder and builds its program; close the checkpoint afterwards. */
 export async function openModel(folder: string): Promise<OpenModel> {
   const files = await openFolder(folder);
-  const config = await readModelConfig(files);
+  const config = (await readModelConfig(files)) ?? {};
   const checkpoint = await openCheckpoint(files);
   const program = buildProgram(config);
   checkWeights(program, checkpoint);

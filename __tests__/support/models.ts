@@ -22,7 +22,7 @@ export function modelFolder(name: ModelName): string {
 }
 
 export async function programOf(name: ModelName): Promise<Program> {
-  return buildProgram(await readModelConfig(await openFolder(modelFolder(name))));
+  return buildProgram((await readModelConfig(await openFolder(modelFolder(name)))) ?? {});
 }
 
 /** A new empty folder for the tests of one file, and how to remove it. */

@@ -154,14 +154,14 @@ describe('which files are the weights', () => {
     expect(await refusedFiles({ 'config.json': '{}' })).toMatch(
       /^tensor_missing: Found no weights, only config\.json\. This version reads safetensors/,
     );
-    expect(await refusedFiles({ 'pytorch_model.bin': 'x', 'q4.gguf': 'x', 'config.json': '{}' })).toMatch(
-      /^tensor_missing: Found weights only as pytorch_model\.bin, q4\.gguf\. This version reads safetensors: .* Convert them/,
+    expect(await refusedFiles({ 'model.npz': 'x', 'tf_model.h5': 'x', 'config.json': '{}' })).toMatch(
+      /^tensor_missing: Found weights only as model\.npz, tf_model\.h5\. This version reads safetensors.* Convert them/,
     );
     expect(await refusedFiles({ 'adapter_model.safetensors': tensorFile('a') })).toMatch(
       /^tensor_missing: Found an adapter .*Merge it into its base model/,
     );
-    const many = Object.fromEntries(Array.from({ length: 14 }, (_, at) => [`${10 + at}.bin`, 'x']));
-    expect(await refusedFiles(many)).toMatch(/19\.bin and 4 more\./);
+    const many = Object.fromEntries(Array.from({ length: 14 }, (_, at) => [`${10 + at}.pt`, 'x']));
+    expect(await refusedFiles(many)).toMatch(/19\.pt and 4 more\./);
   });
 
   test('a link out of the folder is refused, not passed over', async () => {

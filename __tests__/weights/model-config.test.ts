@@ -7,7 +7,7 @@ import { openFolder } from '../../src/hub/folder.js';
 import { readModelConfig } from '../../src/weights/model-config.js';
 import { refusal, REPOSITORY, withFolder } from './made-files.js';
 
-const read = (folder: string): Promise<Record<string, unknown>> => openFolder(folder).then(readModelConfig);
+const read = async (folder: string): Promise<Record<string, unknown>> => (await readModelConfig(await openFolder(folder))) ?? {};
 const refused = (content: string | Uint8Array): Promise<string> =>
   withFolder({ 'config.json': content }, (folder) => refusal(read(folder)));
 

@@ -7,7 +7,9 @@ const QK_NORMS: readonly { k: string; q: string; families: string }[] = [
   { k: 'k_norm', q: 'q_norm', families: 'Qwen3, Gemma 3, OLMo 2, OLMoE, EXAONE 4, GLM-4.5, MiniMax-M2, Command R+, Chameleon' },
   { k: 'k_layernorm', q: 'q_layernorm', families: 'Phi-1/2, Persimmon, LFM2; StableLM 2 with a norm per head below it (.norms.0 ...)' },
   { k: 'key_layernorm', q: 'query_layernorm', families: 'HunYuan, Ling (Bailing)' },
+  { k: 'k_layer_norm', q: 'q_layer_norm', families: 'Idefics' },
   { k: 'k_ln', q: 'q_ln', families: 'MPT' },
+  { k: 'attn_k_norm', q: 'attn_q_norm', families: 'GGUF, whatever the family' },
 ];
 
 /** Biases that are added before attention; fused ones hold Q, K and V in an order of their own. */
@@ -23,14 +25,22 @@ const BIASES: Readonly<Record<string, Projection>> = {
   c_attn: 'QKV',
   Wqkv: 'QKV',
   in_proj_qkv: 'QKV',
+  attn_q: 'Q',
+  attn_k: 'K',
+  attn_v: 'V',
+  attn_qkv: 'QKV',
 };
 export type Projection = 'Q' | 'K' | 'V' | 'QKV';
 
 const NORM_MODULE = /norm(?:_?\d+)?$|^ln(?:_\w+)?$/i;
 /** `model.layers.7.self_attn.k_norm.weight`, `transformer.h.7.ln_1.bias`, `transformer.blocks.7.norm_1.weight` ... */
-const IN_LAYER = /^(|.*?\.)(layers|layer|h|blocks|block)\.(\d{1,5})\.(.+)\.(weight|bias)$/;
+const IN_LAYER = /^(|.*?\.)(layers|layer|h|blocks|block|blk)\.(\d{1,5})\.(.+)\.(weight|bias)$/;
 /** Towers beside the language model, and heads that predict further tokens: none of them is what the gate runs. */
-const OTHER_TOWER = /(?:^|[._])(?:vision|visual|vit|siglip|clip|image|audio|speech|whisper|talker|mtp|nextn|draft|eagle)/i;
+const OTHER_TOWER = /(?:^|[._])(?:vision|visual|vit|siglip|clip|image|audio|speech|whisper|talker|mtp|nextn|draft|eagle)|^[va]\.$/i;
+/** DeepSeek V3.2's index of which tokens to attend to: its `k_norm` is not the attention's. */
+const INDEXER = /(?:^|\.)indexer\./;
+/** onnxruntime-genai puts the final norm into a layer behind the last one. */
+const GENAI_FINAL_NORM = 'final_norm_layernorm';
 /** No norm has more weights: larger is a matrix with a misleading name. */
 const MAX_NORM_ELEMENTS = 2 ** 22;
 
@@ -70,14 +80,19 @@ export function findNormTensors(checkpoint: Checkpoint): NormInventory {
   const stacks = new Map<string, Map<number, LayerTensors>>();
   const outer: NormTensor[] = [];
   for (const tensor of checkpoint.tensors.values()) {
-    const match = IN_LAYER.exec(tensor.name);
+    const name = torchName(tensor.name);
+    const match = IN_LAYER.exec(name);
     if (match === null) {
-      const module = /^(.+)\.weight$/.exec(tensor.name)?.[1];
+      const module = /^(.+)\.weight$/.exec(name)?.[1];
       if (module !== undefined && isNorm(module, tensor) && !OTHER_TOWER.test(module)) outer.push({ tensor, module, layer: null });
       continue;
     }
     const [, prefix = '', container = '', index = '', module = '', kind] = match;
     if (OTHER_TOWER.test(prefix)) continue;
+    if (module === GENAI_FINAL_NORM) {
+      if (kind === 'weight') outer.push({ tensor, module, layer: null });
+      continue;
+    }
     const stack = getOrAdd(stacks, prefix + container, () => new Map<number, LayerTensors>());
     const layer = Number(index);
     const entry = getOrAdd(stack, layer, () => ({ layer, k: [], q: [], norms: [], biases: [], normBiases: [] }));
@@ -90,11 +105,27 @@ export function findNormTensors(checkpoint: Checkpoint): NormInventory {
   return { layers, layersTotal: (layers.at(-1)?.layer ?? -1) + 1, outer };
 }
 
+/** The module path of PyTorch behind a name that an ONNX exporter made of it: slashes, and the operator's name after the module. */
+function torchName(name: string): string {
+  const dotted = name.startsWith('/') ? name.slice(1).replaceAll('/', '.') : name;
+  return dotted.replace(/(\.[qk]_norm)\.layernorm\.(weight|bias)$/, '$1.$2').replace(/(_proj)\.Add\.bias$/, '$1.bias');
+}
+
+/**
+ * Whether onnxruntime-genai exported this, told by names that only it gives. Its builder adds the 1 of Gemma-style norms to the weights
+ * (`add_offset` in its models/builder.py).
+ */
+export function isGenaiExport(checkpoint: Checkpoint): boolean {
+  if (checkpoint.format !== 'onnx') return false;
+  return [...checkpoint.tensors.keys()].some((name) => /\.attn\.[qk]_norm\.layernorm\.weight$|\.final_norm_layernorm\.weight$/.test(name));
+}
+
 function sortWeight(entry: LayerTensors, norm: NormTensor): void {
   // StableLM 2: self_attn.k_layernorm.norms.3
   const parts = norm.module.replace(/\.norms\.\d+$/, '').split('.');
   const last = parts.at(-1) ?? '';
   const elements = elementsOf(norm.tensor);
+  if (INDEXER.test(norm.module)) return;
   if (norm.tensor.shape.length <= 2 && elements > 0 && elements <= MAX_NORM_ELEMENTS) {
     if (QK_NORMS.some(({ k }) => k === last)) return void entry.k.push(norm);
     if (QK_NORMS.some(({ q }) => q === last)) return void entry.q.push(norm);
@@ -105,6 +136,7 @@ function sortWeight(entry: LayerTensors, norm: NormTensor): void {
 function sortBias(entry: LayerTensors, bias: NormTensor): void {
   const last = bias.module.split('.').at(-1) ?? '';
   const projection = Object.hasOwn(BIASES, last) ? BIASES[last] : undefined;
+  if (INDEXER.test(bias.module)) return;
   if (projection !== undefined && isVector(bias.tensor)) entry.biases.push({ ...bias, projection });
   else if (isNorm(bias.module, bias.tensor)) entry.normBiases.push(bias);
 }

@@ -3,8 +3,10 @@
 import { ModelError } from '../errors.js';
 import { quote } from '../hub/names.js';
 import type { Checkpoint, TensorInfo } from '../weights/checkpoint.js';
+import { dequantize } from '../weights/ggml-types.js';
 import { countNonFinite, toFloat64 } from '../weights/values.js';
 import type { BiasTensor, NormInventory, NormTensor } from './norm-tensors.js';
+import { isGenaiExport } from './norm-tensors.js';
 
 /**
  * Model types whose norms multiply by 1 + weight, so that a stored 0 means 1: Gemma up to 3 (not 3n), Qwen3-Next and its successors
@@ -53,8 +55,9 @@ export interface NormValues {
   readonly outer: readonly Vector[];
 }
 
-/** Whether this model's norms multiply by 1 + weight. */
-export function multipliesByOnePlusWeight(modelConfig: Record<string, unknown>): boolean {
+/** Whether this checkpoint's norms multiply by 1 + weight. llama.cpp's converter and onnxruntime-genai's builder add the 1 to what they write. */
+export function multipliesByOnePlusWeight(checkpoint: Checkpoint, modelConfig: Record<string, unknown>): boolean {
+  if (checkpoint.format === 'gguf' || isGenaiExport(checkpoint)) return false;
   return [modelConfig, textConfig(modelConfig)].some(
     (config) => typeof config['model_type'] === 'string' && ONE_PLUS_WEIGHT.has(config['model_type']),
   );
@@ -100,10 +103,13 @@ export async function readNormValues(checkpoint: Checkpoint, inventory: NormInve
 }
 
 async function readVector(checkpoint: Checkpoint, { tensor, module, layer }: NormTensor, offset: 0 | 1): Promise<Vector> {
-  const bytes = await checkpoint.read(tensor.name);
-  const { nan, inf } = countNonFinite(bytes, tensor.dtype, tensor.name);
+  const stored = await checkpoint.read(tensor.name);
+  const dequantized = dequantize(stored, tensor.dtype);
+  const bytes = dequantized === null ? stored : new Uint8Array(dequantized.buffer);
+  const dtype = dequantized === null ? tensor.dtype : 'F32';
+  const { nan, inf } = countNonFinite(bytes, dtype, tensor.name);
   if (nan + inf > 0) throw nonFinite(tensor, nan, inf);
-  const values = toFloat64(bytes, tensor.dtype, tensor.name);
+  const values = toFloat64(bytes, dtype, tensor.name);
   let maxStored = 0;
   for (let i = 0; i < values.length; i++) {
     const stored = values[i] as number;

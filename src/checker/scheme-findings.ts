@@ -7,10 +7,10 @@ import type { NormValues } from './norm-values.js';
 import { headDimOf } from './norm-values.js';
 
 /** Norms on the output of attention or MLP, by their names in transformers (`post_attention_layernorm` alone is Llama's pre-MLP norm). */
-const OUTPUT_NORMS = ['post_feedforward_layernorm', 'post_mlp_layernorm', 'post_self_attn_layernorm'];
-const INPUT_NORMS = ['input_layernorm', 'ln_1', 'norm_1', 'attention_norm', 'attention_layernorm', 'pre_attention_layernorm'];
+const OUTPUT_NORMS = ['post_feedforward_layernorm', 'post_mlp_layernorm', 'post_self_attn_layernorm', 'post_ffw_norm'];
+const INPUT_NORMS = ['input_layernorm', 'ln_1', 'norm_1', 'attention_norm', 'attention_layernorm', 'pre_attention_layernorm', 'attn_norm'];
 /** DeepSeek's latent attention. */
-const LATENT_NORM = /(?:^|\.)(?:kv_a|q_a)_layernorm$/;
+const LATENT_NORM = /(?:^|\.)(?:(?:kv_a|q_a)_layernorm|attn_(?:kv_a|q_a)_norm)$/;
 
 /** Findings about which norms there are and where, from names and shapes. */
 export function schemeFindings(inventory: NormInventory, values: NormValues, config: Record<string, unknown>): Finding[] {
@@ -18,6 +18,7 @@ export function schemeFindings(inventory: NormInventory, values: NormValues, con
     ...layerCount(inventory, config),
     ...qkNormExtent(inventory, values, config),
     ...qkNormPartial(inventory),
+    ...qkNormWithoutWeights(inventory, config),
     ...outputNorms(inventory),
     ...latentNorms(inventory),
     ...missingNorms(inventory),
@@ -71,6 +72,15 @@ function qkNormPartial(inventory: NormInventory): Finding[] {
   const without = inventory.layers.find((layer) => layer.k.length === 0 || layer.q.length === 0);
   const message = `Both Q and K norm are in ${of(both, inventory)}, one of them alone in ${any - both}; layer ${without?.layer ?? 0} is the first that differs.`;
   return [{ ...finding('qk_norm_partial', undefined, both, message), layer: without?.layer ?? null }];
+}
+
+/** Llama 4 divides Q and K by their RMS and multiplies by nothing. */
+function qkNormWithoutWeights(inventory: NormInventory, config: Record<string, unknown>): Finding[] {
+  if (config['use_qk_norm'] !== true || inventory.layers.some((layer) => layer.k.length > 0 || layer.q.length > 0)) return [];
+  const message =
+    'config.json says use_qk_norm, but no layer has Q/K norm weights: Q and K are normalised without weights, as in Llama 4. ' +
+    'The score has nothing to look at; kernels must normalise all the same.';
+  return [finding('qk_norm_weightless', undefined, inventory.layersTotal, message)];
 }
 
 function outputNorms(inventory: NormInventory): Finding[] {

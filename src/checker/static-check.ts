@@ -2,10 +2,10 @@
 // A risk, not evidence: what kernels really do with the model is measured elsewhere.
 
 import type { StaticThresholds } from '../config/types.js';
-import type { StaticLayer, StaticResult } from '../report/types.js';
+import type { Finding, StaticLayer, StaticResult } from '../report/types.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { collectFindings } from './findings.js';
-import { findNormTensors } from './norm-tensors.js';
+import { findNormTensors, isGenaiExport } from './norm-tensors.js';
 import type { LayerVectors, Vector } from './norm-values.js';
 import { largest, lowerMedian, multipliesByOnePlusWeight, readNormValues } from './norm-values.js';
 
@@ -21,7 +21,7 @@ export async function staticCheck(
   thresholds: StaticThresholds,
 ): Promise<StaticResult> {
   const inventory = findNormTensors(checkpoint);
-  const values = await readNormValues(checkpoint, inventory, multipliesByOnePlusWeight(modelConfig));
+  const values = await readNormValues(checkpoint, inventory, multipliesByOnePlusWeight(checkpoint, modelConfig));
   const measured = values.layers.filter((layer) => layer.k !== null || layer.q !== null).map((layer) => measure(layer, thresholds));
   const layers = measured.map(({ report }) => report);
   const ratio = maxOrNull(measured.map((layer) => layer.ratio));
@@ -49,9 +49,18 @@ export async function staticCheck(
     estimated_amplification: extreme.reduce((product, layer) => product * (1 + amplification_per_weight * meanMax(layer)), 1),
     bytes_read: checkpoint.bytesRead,
     bytes_total: checkpoint.byteLength,
-    findings: collectFindings(inventory, values, layers, modelConfig, thresholds),
+    findings: [...unknownFamily(checkpoint, modelConfig), ...collectFindings(inventory, values, layers, modelConfig, thresholds)],
     layers,
   };
+}
+
+/** An ONNX file that comes alone may be of a family whose norms multiply by 1 + weight: nothing in it says so. */
+function unknownFamily(checkpoint: Checkpoint, modelConfig: Record<string, unknown>): Finding[] {
+  if (checkpoint.format !== 'onnx' || typeof modelConfig['model_type'] === 'string' || isGenaiExport(checkpoint)) return [];
+  const message =
+    'The ONNX file comes without config.json, so its norms count by |weight|. For Gemma-style models, whose norms multiply by 1 + weight, ' +
+    'that is wrong: put the config.json of the model beside the file.';
+  return [{ code: 'model_type_unknown', layer: null, tensor: null, value: null, message }];
 }
 
 /** A layer's entry in the report, and its K ratio with Infinity for a median of zero, which JSON cannot hold. */

@@ -66,7 +66,7 @@ export interface CheckOptions {
   quiet?: true;
 }
 
-export type InspectOptions = Pick<CheckOptions, 'config' | 'failOn' | 'output' | 'format' | 'quiet'>;
+export type InspectOptions = Pick<CheckOptions, 'config' | 'failOn' | 'output' | 'format' | 'offline' | 'quiet'>;
 
 export interface KernelsOptions {
   format: 'table' | 'json';
@@ -106,7 +106,7 @@ export async function check(models: string[], options: CheckOptions, edges: Edge
 
 /** The static check alone: `check` under the policy that runs no kernel. Writes no file unless it is told where. */
 export async function inspect(models: string[], options: InspectOptions, edges: Edges): Promise<number> {
-  const overrides = { models, policy: 'static', 'fail-on': options.failOn, output: options.output };
+  const overrides = { models, policy: 'static', 'fail-on': options.failOn, output: options.output, offline: options.offline };
   const config = await loadConfig({ file: options.config, overrides, cwd: edges.cwd, nameOverride: nameOption });
   const report = await withProgress(edges, options.quiet, async (run) => (await edges.loadGate()).check(config, run));
   return deliver(report, options.output === undefined ? null : config.output, options, edges);

@@ -86,7 +86,7 @@ function addCheck(program: Command, edges: Edges, done: (code: number) => void):
     .command('check')
     .summary('judge kernels on models (the main job)')
     .description('Runs the static check and the numeric diff on every model, prints a table of verdicts, and exits by the gate.')
-    .argument('[MODEL...]', 'model folders; default: the models of the configuration file')
+    .argument('[MODEL...]', 'model folders, or org/name[@revision] on the Hugging Face Hub; default: the models of the configuration file')
     .option('--config <file>', 'configuration file (default: fused-compat.yml in the working directory, if there is one)')
     .option('--kernels <path>', 'folder of kernel manifests (default: the fused kernels that ONNX Runtime ships)')
     .option('--policy <policy>', 'evidence, strict or static (default: evidence)')
@@ -116,11 +116,12 @@ function addInspect(program: Command, edges: Edges, done: (code: number) => void
     .description(
       'Reads the norm weights of every model and tells how sensitive they make it. Runs no kernel and writes no file unless --output is given.',
     )
-    .argument('[MODEL...]', 'model folders; default: the models of the configuration file')
+    .argument('[MODEL...]', 'model folders, or org/name[@revision] on the Hugging Face Hub; default: the models of the configuration file')
     .option('--config <file>', 'configuration file (default: fused-compat.yml in the working directory, if there is one)')
     .option('--fail-on <verdicts>', 'verdicts that fail the gate, separated by commas, or never')
     .option('--output <dir>', 'folder for report.json and report.md (default: none is written)')
     .addOption(formatOption())
+    .option('--offline', 'never use the network')
     .option('--quiet', 'no progress, and only the line of the gate')
     .addHelpText('after', EXIT_CODES)
     .action(async (models: string[], options: InspectOptions) => {
@@ -135,7 +136,7 @@ function addReference(program: Command, edges: Edges, done: (code: number) => vo
     .description(
       'Writes `logits` [tokens, vocab] and `hidden` [layers + 1, tokens, hidden] as safetensors: the embeddings, then the output of each layer, the last one after the final norm.',
     )
-    .argument('<MODEL>', 'model folder')
+    .argument('<MODEL>', 'model folder, or org/name[@revision] on the Hugging Face Hub')
     .option('--prompt <text>', "text for the model's tokenizer")
     .option('--input-ids <ids>', 'token ids, separated by commas')
     .addOption(

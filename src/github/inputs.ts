@@ -62,6 +62,7 @@ const CONFIG_INPUTS = [
   'dtype',
   'execution-provider',
   'require-gpu',
+  'offline',
   'prompts',
   'layers',
   'output',

@@ -18,21 +18,31 @@ const PIECE_BYTES = 64 * 1024 * 1024;
 /** Git commit-like names that huggingface_hub gives its blobs: sha1 for small files, sha256 for LFS ones. */
 const BLOB_NAME = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/;
 
-/** `org/name` or `org/name@revision`, as models are named on the Hugging Face Hub. */
-const HUB_ID = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(?:@[\w./-]+)?$/;
+/** Files of weights that can be named instead of their folder. */
+const WEIGHT_FILE = /\.(?:gguf|onnx|safetensors|bin|pt|pth)$/;
 
 /**
- * A model's files in a local folder. `list()` gives the files of the folder itself; files of sub-folders are opened by name.
+ * A model's files in a local folder, which may be named by its file of weights. `list()` gives the files of the folder itself; files of
+ * sub-folders are opened by name.
  * @throws ModelError `model_not_found` when there is no such folder
  */
 export async function openFolder(path: string): Promise<ModelFiles> {
-  const root = await canonicalFolder(path);
+  const main = await namedFile(path);
+  const root = await canonicalFolder(main === undefined ? path : dirname(path));
   return {
     id: path,
     revision: null,
+    ...(main === undefined ? {} : { main }),
     list: () => listFiles(root, path),
     open: (name) => openFile(root, name),
   };
+}
+
+/** Its name, when the path is that of a file of weights: a link to one counts, for the cache of huggingface_hub. */
+async function namedFile(path: string): Promise<string | undefined> {
+  if (!WEIGHT_FILE.test(path)) return undefined;
+  const stats = await stat(path).catch(() => null);
+  return stats?.isFile() === true ? basename(path) : undefined;
 }
 
 async function canonicalFolder(path: string): Promise<string> {
@@ -44,21 +54,12 @@ async function canonicalFolder(path: string): Promise<string> {
     throw missingFolder(path, errorCode(error));
   }
   const what = `${quote(path)} is a file, not a folder.`;
-  throw new ModelError('model_not_found', `${what} This version reads model folders with config.json and *.safetensors: give the folder.`);
+  throw new ModelError('model_not_found', `${what} Give the model's folder, or a .gguf or .onnx file.`);
 }
 
 function missingFolder(path: string, code: string): ModelError {
   if (code === 'EACCES' || code === 'EPERM') {
     return new ModelError('model_not_found', `Model folder ${quote(path)} cannot be opened: no permission (${code}).`);
-  }
-  if (HUB_ID.test(path)) {
-    const [id = path, revision] = path.split('@');
-    const download = `hf download ${id}${revision === undefined ? '' : ` --revision ${revision}`} --local-dir FOLDER`;
-    return new ModelError(
-      'model_not_found',
-      `There is no folder ${quote(path)}. If this is a model on the Hugging Face Hub: this version reads models from local folders, ` +
-        `so download it first ("${download}") and give that folder.`,
-    );
   }
   return new ModelError('model_not_found', `There is no model folder ${quote(path)} (${code}). Check the path.`);
 }

@@ -18,6 +18,8 @@ export interface ModelFiles {
   readonly id: string;
   /** Commit of the files, where there is one; a local folder has none. */
   readonly revision: string | null;
+  /** The file of weights that the user named, where it was a file and not a model: `model-Q4_K_M.gguf`. */
+  readonly main?: string;
   list(): Promise<readonly string[]>;
   /** Opens a file; `null` when the model has no file of that name. */
   open(name: string): Promise<ByteSource | null>;

@@ -6,13 +6,23 @@ import { magnitude, percent } from '../report/numbers.js';
 import type { Evidence } from './verdict.js';
 
 const AFTER_FAILURE: Partial<Record<ReasonCode, string>> = {
-  model_not_found: 'Check the path: a model is a folder that holds config.json, relative to the file or the folder that names it.',
+  model_not_found:
+    'Check the path: a model is a folder that holds config.json, relative to the file or the folder that names it, or org/name[@revision] on the Hugging Face Hub.',
+  access_denied:
+    'Open the page of the model as the owner of the token: accept its licence if it has one, and set HF_TOKEN to a token that may read it.',
+  hub_unreachable: 'See that the runner reaches the Hub (HF_ENDPOINT, HTTPS_PROXY, NO_PROXY), then run again; or give a local folder.',
+  download_failed: 'Run again: what was downloaded is kept. If it fails again, the server or a proxy between damages its answers.',
+  integrity: 'Run again. If it repeats, a proxy, a mirror or the disk changes bytes: compare the file with the published hash.',
+  refused_for_safety: 'Do not use this source before you know why it names such a path or address.',
+  no_disk_space: 'Free space, or set FUSED_COMPAT_CACHE to a folder on a larger disk; `policy: static` needs no download.',
   config_invalid: "Compare the model's config.json with the published one; download it again if it was cut.",
   unknown_model_type:
     'Take the model out of the list, or ask for its architecture; until then only `fused-compat inspect` says something about its weights.',
   unsupported_config: 'Use a checkpoint without the unsupported setting, or ask for it; guessing it would make the reference worthless.',
   weights_invalid: 'Download the weight files again and compare their size or hash with the published ones.',
   weights_mismatch: 'Make config.json and the weights come from the same revision of the same model.',
+  unsupported_weights:
+    'Give the safetensors checkpoint for a numeric diff; `fused-compat inspect` (or `policy: static`) judges these weights by themselves.',
   tensor_missing: 'Make sure that every file which the index names is there, and that config.json belongs to these weights.',
   non_finite_weights: 'Repair or re-export the checkpoint: no kernel can be judged on NaN or infinite weights.',
   tokenizer_invalid:

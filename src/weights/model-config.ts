@@ -2,6 +2,7 @@
 
 import { ModelError } from '../errors.js';
 import type { ByteSource, ModelFiles } from '../hub/source.js';
+import { bringsOwnConfig } from './checkpoint.js';
 import { describeForeign, FOREIGN_BYTES } from './foreign.js';
 import { expectEnd, skipValue, startText } from './json-scanner.js';
 
@@ -9,11 +10,14 @@ const NAME = 'config.json';
 const CONFIG_LIMIT = 10_000_000;
 
 /**
- * The model's config.json.
+ * The model's config.json; `null` when it is missing and need not be there, because the weights say the same.
  * @throws ModelError `config_invalid`, with line and column where there is one
  */
-export async function readModelConfig(files: ModelFiles): Promise<Record<string, unknown>> {
+export async function readModelConfig(files: ModelFiles): Promise<Record<string, unknown> | null> {
+  // A GGUF file that was named by itself: whatever lies beside it may belong to another model.
+  if (files.main?.endsWith('.gguf') === true) return null;
   const bytes = await readBytes(files);
+  if (bytes === null) return null;
   const foreign = describeForeign(bytes.subarray(0, FOREIGN_BYTES));
   if (foreign !== null) throw invalid(`${foreign}.`);
   const fault = (at: number, problem: string): ModelError => invalid(`${problem} (${lineAndColumn(bytes, at)}).`);
@@ -26,11 +30,12 @@ export async function readModelConfig(files: ModelFiles): Promise<Record<string,
   return value;
 }
 
-async function readBytes(files: ModelFiles): Promise<Uint8Array> {
+async function readBytes(files: ModelFiles): Promise<Uint8Array | null> {
   let source: ByteSource | null = null;
   try {
     source = await files.open(NAME);
     if (source === null) {
+      if (await bringsOwnConfig(files)) return null;
       throw invalid("is missing. A model folder holds Hugging Face's config.json beside its weights: download it, or check the path.");
     }
     if (source.byteLength > CONFIG_LIMIT) throw invalid(`${source.byteLength} bytes; the limit is ${CONFIG_LIMIT}.`);

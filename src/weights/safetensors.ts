@@ -8,6 +8,7 @@ import type { Dtype, TensorInfo } from './checkpoint.js';
 import { describeForeign, describeJsonText, FOREIGN_BYTES } from './foreign.js';
 import type { Cursor } from './json-scanner.js';
 import { expectEnd, readString, readUnsignedArray, scanObject, skipSpace, startText } from './json-scanner.js';
+import type { WeightFile } from './weight-file.js';
 
 /** Bits of one element, by dtype: https://github.com/huggingface/safetensors (safetensors/src/tensor.rs, `Dtype::bitsize`). */
 // prettier-ignore
@@ -23,12 +24,12 @@ export const HEADER_LIMIT = 100_000_000;
 export const PREFIX_BYTES = 8;
 
 export interface StoredTensor extends TensorInfo {
+  readonly dtype: Dtype;
   /** First byte of the tensor, counted from `SafetensorsFile.dataStart`. */
   readonly begin: number;
 }
 
-export interface SafetensorsFile {
-  readonly source: ByteSource;
+export interface SafetensorsFile extends WeightFile {
   /** Offset in the file of the byte after the header. */
   readonly dataStart: number;
   /** In the order of the header. */
@@ -53,7 +54,15 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
     );
   }
   checkLayout(source.name, tensors, dataStart, source.byteLength);
-  return { source, dataStart, tensors };
+  return {
+    source,
+    dataStart,
+    tensors,
+    read({ name }, start, end) {
+      const first = dataStart + (tensors.get(name)?.begin ?? NaN);
+      return source.slice(first + start, first + end);
+    },
+  };
 }
 
 async function readHeaderLength(source: ByteSource): Promise<number> {

@@ -1,5 +1,5 @@
-// Sharded checkpoints: model.safetensors.index.json and its agreement with the shards.
-// What is in a shard is read by safetensors.ts.
+// Sharded checkpoints: an index (model.safetensors.index.json, pytorch_model.bin.index.json) and its agreement with the shards.
+// What is in a shard is read by the reader of its format.
 
 import { ModelError } from '../errors.js';
 import { fileNameProblem, quote } from '../hub/names.js';
@@ -7,7 +7,7 @@ import type { ByteSource } from '../hub/source.js';
 import { describeForeign, FOREIGN_BYTES } from './foreign.js';
 import type { Cursor } from './json-scanner.js';
 import { expectEnd, readString, scanObject, skipValue, startText } from './json-scanner.js';
-import type { SafetensorsFile } from './safetensors.js';
+import type { WeightFile } from './weight-file.js';
 
 export const INDEX_LIMIT = 250_000_000;
 export const SHARD_LIMIT = 10_000;
@@ -21,7 +21,7 @@ const LISTED = 10;
  * @param open opens a shard and reads its header; `null` when the model has no such file. The caller closes what it opened.
  * @throws ModelError `weights_invalid`; `tensor_missing` when shards lack tensors that the index lists
  */
-export async function readShards(index: ByteSource, open: (name: string) => Promise<SafetensorsFile | null>): Promise<SafetensorsFile[]> {
+export async function readShards(index: ByteSource, open: (name: string) => Promise<WeightFile | null>): Promise<WeightFile[]> {
   const weightMap = await readWeightMap(index);
   const names = [...new Set(weightMap.values())].sort();
   if (names.length > SHARD_LIMIT) throw invalid(index.name, `names ${names.length} shards; the limit is ${SHARD_LIMIT}.`);
@@ -76,7 +76,7 @@ function scanWeightMap(cursor: Cursor): Map<string, string> {
   return weightMap;
 }
 
-function checkAgreement(index: string, weightMap: ReadonlyMap<string, string>, shards: ReadonlyMap<string, SafetensorsFile>): void {
+function checkAgreement(index: string, weightMap: ReadonlyMap<string, string>, shards: ReadonlyMap<string, WeightFile>): void {
   const repeated = new Set<string>();
   const extra: string[] = [];
   const owners = new Map<string, string>();

@@ -3,7 +3,7 @@
 
 import { ModelError } from '../errors.js';
 import { quote } from '../hub/names.js';
-import type { Dtype } from './checkpoint.js';
+import type { TensorDtype } from './checkpoint.js';
 
 /** The dtypes that the checks and the reference compute with. */
 export const NUMERIC_DTYPES = ['F32', 'F16', 'BF16', 'F64'] as const;
@@ -13,7 +13,7 @@ export type NumericDtype = (typeof NUMERIC_DTYPES)[number];
  * The tensor's dtype, when numbers can be made of it.
  * @throws ModelError `weights_invalid` naming tensor and dtype
  */
-export function numericDtype(tensor: { readonly name: string; readonly dtype: Dtype; readonly file?: string }): NumericDtype {
+export function numericDtype(tensor: { readonly name: string; readonly dtype: TensorDtype; readonly file?: string }): NumericDtype {
   const found = NUMERIC_DTYPES.find((dtype) => dtype === tensor.dtype);
   if (found !== undefined) return found;
   const where = tensor.file === undefined ? '' : `${tensor.file}: `;
@@ -29,7 +29,7 @@ export function numericDtype(tensor: { readonly name: string; readonly dtype: Dt
  * @param tensor name for the message when the dtype is not one of `NUMERIC_DTYPES`
  * @throws ModelError `weights_invalid`
  */
-export function toFloat32(bytes: Uint8Array, dtype: Dtype, tensor = ''): Float32Array {
+export function toFloat32(bytes: Uint8Array, dtype: TensorDtype, tensor = ''): Float32Array {
   switch (numericDtype({ name: tensor, dtype })) {
     case 'BF16':
       return bfloat16ToFloat32(words16(bytes));
@@ -43,7 +43,7 @@ export function toFloat32(bytes: Uint8Array, dtype: Dtype, tensor = ''): Float32
 }
 
 /** Values as float64, in new memory: exact for every numeric dtype. Throws as `toFloat32` does. */
-export function toFloat64(bytes: Uint8Array, dtype: Dtype, tensor = ''): Float64Array {
+export function toFloat64(bytes: Uint8Array, dtype: TensorDtype, tensor = ''): Float64Array {
   if (dtype === 'F64') return new Float64Array(wholeCopy(bytes, 8));
   return new Float64Array(toFloat32(bytes, dtype, tensor));
 }
@@ -130,7 +130,7 @@ function float16Of(x: number): number {
  * How many values are NaN, how many infinite: on the bits, nothing is widened.
  * @throws ModelError `weights_invalid` when the dtype is not one of `NUMERIC_DTYPES`
  */
-export function countNonFinite(bytes: Uint8Array, dtype: Dtype, tensor = ''): { nan: number; inf: number } {
+export function countNonFinite(bytes: Uint8Array, dtype: TensorDtype, tensor = ''): { nan: number; inf: number } {
   switch (numericDtype({ name: tensor, dtype })) {
     case 'BF16':
       return countIn16(words16(bytes), 0x7f80);
