@@ -3,16 +3,18 @@ import {
   loadConfig
 } from "./chunk-BA2PHKRW.js";
 import {
-  require_tunnel,
+  require_tunnel
+} from "./chunk-WH6H6QG7.js";
+import {
   require_undici
-} from "./chunk-QC7ULW65.js";
+} from "./chunk-SO7XHSHO.js";
 import {
   renderTerminal
 } from "./chunk-6E47DLO6.js";
 import "./chunk-RL7SFSGR.js";
 import {
   writeReport
-} from "./chunk-IDH6BJR2.js";
+} from "./chunk-M62KY2CS.js";
 import {
   renderMarkdown
 } from "./chunk-NXCOSAZW.js";
@@ -2392,6 +2394,7 @@ var CONFIG_INPUTS = [
   "dtype",
   "execution-provider",
   "require-gpu",
+  "offline",
   "prompts",
   "layers",
   "output"
@@ -2400,6 +2403,9 @@ function readConfigInputs(getInput2) {
   const given = CONFIG_INPUTS.map((name) => [name, getInput2(name)]).filter(([, text2]) => text2 !== "");
   const overrides = given.map(([name, text2]) => [name, name === "prompts" ? promptsOf(text2) : text2]);
   return { file: getInput2("config") || void 0, overrides: Object.fromEntries(overrides) };
+}
+function readHubToken(getInput2) {
+  return getInput2("hf-token");
 }
 function nameInput(key) {
   return `input ${key}`;
@@ -2443,7 +2449,7 @@ var REQUEST_TIMEOUT_MS = 3e4;
 var ATTEMPTS = 4;
 var LONGEST_WAIT_MS = 6e4;
 async function connect(token, apiUrl) {
-  const github = await import("./github-SJ2C5VRB.js");
+  const github = await import("./github-I5G7BXQF.js");
   const octokit = github.getOctokit(token, { baseUrl: apiUrl.replace(/\/+$/, "") });
   octokit.hook.before("request", (options) => {
     options.request = { ...options.request, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) };
@@ -2741,7 +2747,8 @@ function reasonOf(error2) {
 }
 async function main() {
   const token = getInput("github-token");
-  const secrets = [token, ...SECRETS.map((name) => process.env[name] ?? "")].filter((secret) => secret !== "");
+  const hfToken = readHubToken(getInput);
+  const secrets = [token, hfToken, ...SECRETS.map((name) => process.env[name] ?? "")].filter((secret) => secret !== "");
   for (const secret of secrets) setSecret(secret);
   const redact = redactor(secrets);
   const log = createLog(core_exports, redact);
@@ -2751,8 +2758,11 @@ async function main() {
   try {
     posting = readPosting(getInput);
     const config = await loadConfig({ ...readConfigInputs(getInput), cwd: process.cwd(), nameOverride: nameInput });
-    const { check } = await import("./gate-PYVMAUIN.js");
-    const report = redactData(await check(config, { log: (line) => log.info(line) }), redact);
+    const { check } = await import("./gate-Q6KNZLXG.js");
+    const report = redactData(
+      await check(config, { log: (line) => log.info(line), env: hfToken === "" ? process.env : { ...process.env, HF_TOKEN: hfToken } }),
+      redact
+    );
     await publish(report, config.output, posting, desk);
   } catch (error2) {
     const reason = redact(reasonOf(error2));

@@ -11,11 +11,12 @@ import {
   openCheckpoint,
   openFolder,
   readModelConfig,
+  refuseUnlessRunnable,
   rotaryValues,
   roundToBfloat16,
   roundToFloat16,
   toFloat32
-} from "./chunk-RWBYX5VG.js";
+} from "./chunk-7L5ZC7RZ.js";
 import "./chunk-LOTU3U5T.js";
 import {
   printable
@@ -11327,7 +11328,7 @@ async function withCheckpoint(model, use) {
   const config = await readModelConfig(files);
   const checkpoint = await openCheckpoint(files);
   try {
-    return await use(checkpoint, config);
+    return await use(checkpoint, refuseUnlessRunnable(checkpoint, config));
   } finally {
     await checkpoint.close();
   }

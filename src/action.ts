@@ -5,7 +5,7 @@ import { loadConfig } from './config/load.js';
 import { UsageError } from './errors.js';
 import { annotate, MAX_ANNOTATIONS } from './github/annotations.js';
 import type { Posting } from './github/inputs.js';
-import { nameInput, readConfigInputs, readPosting } from './github/inputs.js';
+import { nameInput, readConfigInputs, readHubToken, readPosting } from './github/inputs.js';
 import { createLog, plainLine } from './github/log.js';
 import type { Outputs } from './github/outputs.js';
 import { NO_REPORT, outputsOf } from './github/outputs.js';
@@ -33,7 +33,7 @@ function reasonOf(error: unknown): string {
 
 async function main(): Promise<void> {
   const token = core.getInput('github-token');
-  const hfToken = core.getInput('hf-token');
+  const hfToken = readHubToken(core.getInput);
   const secrets = [token, hfToken, ...SECRETS.map((name) => process.env[name] ?? '')].filter((secret) => secret !== '');
   for (const secret of secrets) core.setSecret(secret);
   const redact = redactor(secrets);

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { readConfigInputs, readPosting } from '../../src/github/inputs.js';
+import { readConfigInputs, readHubToken, readPosting } from '../../src/github/inputs.js';
 
 function read(path: string): string {
   return readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -41,6 +41,7 @@ describe('action.yml', () => {
     };
     readPosting(getInput);
     readConfigInputs(getInput);
+    readHubToken(getInput);
     expect([...asked].sort()).toEqual(Object.keys(action.inputs).sort());
   });
 

@@ -136,6 +136,7 @@ describe('a model of the Hub', () => {
       weights.writeUInt8(weights.readUInt8(weights.length - 1) ^ 1, weights.length - 1);
       await writeFile(await realpath(join(snapshot, 'model.safetensors')), weights);
       const [damaged] = await judge(made, ['org/qwen3'], few);
+      expect(damaged?.verdict).toBe('INCONCLUSIVE');
       expect(damaged).toMatchObject({ numeric: null, reasons: [{ code: 'integrity' }, { code: 'static_incompatible' }] });
       expect(made.hub.sockets()).toBe(before);
     }));

@@ -75,6 +75,11 @@ export function readConfigInputs(getInput: GetInput): { file: string | undefined
   return { file: getInput('config') || undefined, overrides: Object.fromEntries(overrides) };
 }
 
+/** Token for the Hugging Face Hub; empty when the environment's is to be used. */
+export function readHubToken(getInput: GetInput): string {
+  return getInput('hf-token');
+}
+
 /** How messages of `loadConfig` name an input. */
 export function nameInput(key: string): string {
   return `input ${key}`;

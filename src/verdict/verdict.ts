@@ -44,6 +44,7 @@ const MODEL_IN_DOUBT: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'weights_mismatch',
   'tensor_missing',
   'non_finite_weights',
+  'integrity',
 ]);
 
 /** The verdict on one model by the table of the design, section 8, with its reasons and recommendations. */
