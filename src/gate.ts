@@ -7,6 +7,7 @@ import type { Program } from './architectures/program.js';
 import type { Config, ModelRef, Prompt } from './config/types.js';
 import { ModelError, UsageError } from './errors.js';
 import type { Patience } from './hub/http.js';
+import { lanes } from './hub/lanes.js';
 import { hubAccess, openModel, type HubAccess } from './hub/model.js';
 import type { Environment } from './hub/settings.js';
 import { loadManifests, type KernelManifest } from './kernels/manifest.js';
@@ -25,6 +26,8 @@ import { writeSafetensors } from './weights/write-safetensors.js';
 
 /** Threads hold a few weight blocks and a prompt batch each; more than this many models at once would fight for memory bandwidth. */
 const MAX_THREADS = 4;
+/** The static check waits for the network, not for the processor: 8 models at once keep the 16 ranges of the Hub's client busy. */
+const STATIC_JOBS = 8;
 
 /** What the gate takes from outside; tests put their own in. */
 export interface Edges {
@@ -46,16 +49,17 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
   const { clock = () => new Date(), log = () => undefined } = edges;
   const started = clock();
   const kernels = await kernelsUnderTest(config);
-  const engine = edges.engine ?? startThreads(Math.min(MAX_THREADS, availableParallelism(), config.models.length));
+  const jobs = Math.min(jobsOf(config), config.models.length);
+  const engine = edges.engine ?? startThreads(jobs);
   const hub = accessOf(edges, config.offline);
   try {
-    const judged = await Promise.all(
-      config.models.map(async (ref) => {
-        const from = clock();
-        const model = await judgeModel({ config, kernels, engine, hub, log }, ref);
-        return { model, timing: { id: ref.id, duration_ms: clock().getTime() - from.getTime() } };
-      }),
-    );
+    const inTurn = lanes(jobs);
+    const judge = async (ref: ModelRef) => {
+      const from = clock();
+      const model = await judgeModel({ config, kernels, engine, hub, log }, ref);
+      return { model, timing: { id: ref.id, duration_ms: clock().getTime() - from.getTime() } };
+    };
+    const judged = await Promise.all(config.models.map((ref) => inTurn(() => judge(ref))));
     const models = judged.map(({ model }) => model);
     const timing = {
       started_at: started.toISOString(),
@@ -67,6 +71,11 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
     await hub.close();
     if (edges.engine === undefined) await engine.close();
   }
+}
+
+/** How many models are judged at the same time; a numeric diff keeps a thread busy. */
+function jobsOf({ jobs, policy }: Config): number {
+  return jobs ?? (policy === 'static' ? STATIC_JOBS : Math.min(MAX_THREADS, availableParallelism()));
 }
 
 function accessOf({ env = process.env, log, patience }: Edges, offline: boolean): HubAccess {

@@ -89,7 +89,7 @@ describe('fused-compat check', () => {
 
   it('hands every option to the configuration', async () => {
     const words =
-      'check a b --kernels k --policy strict --fail-on warning,incompatible --dtype float16 --execution-provider webgpu --require-gpu --output o --layers 0,2-3 --offline';
+      'check a b --kernels k --policy strict --fail-on warning,incompatible --dtype float16 --execution-provider webgpu --require-gpu --output o --layers 0,2-3 --jobs 3 --offline';
     await writeFile(join(cwd, 'p.txt'), 'hello\n');
     const { configs } = await cli([...words.split(' '), '--prompts', 'p.txt']);
     expect(configs[0]).toMatchObject({
@@ -105,6 +105,7 @@ describe('fused-compat check', () => {
       require_gpu: true,
       output: join(cwd, 'o'),
       layers: [0, 2, 3],
+      jobs: 3,
       offline: true,
       prompts: [{ text: 'hello' }],
     });
@@ -148,6 +149,11 @@ describe('fused-compat inspect', () => {
     expect(code).toBe(0);
     expect(configs[0]?.policy).toBe('static');
     expect(await exists('fused-compat-report')).toBe(false);
+  });
+
+  it('judges as many models at the same time as --jobs says, else as suits it', async () => {
+    expect((await cli(['inspect', 'a', 'b', '--jobs', '2'])).configs[0]).toMatchObject({ jobs: 2 });
+    expect((await cli(['inspect', 'a', 'b'])).configs[0]).toMatchObject({ jobs: null });
   });
 
   it('writes the report where --output says, and exits by the gate', async () => {
@@ -225,6 +231,9 @@ describe('wrong usage', () => {
     [['check', '--format', 'html'], 'Allowed choices are table, json, markdown'],
     [['check', 'm', '--policy', 'strikt'], '--policy: "strikt" is not allowed; allowed: evidence, strict, static (did you mean strict?)'],
     [['check', 'm', '--layers', 'x'], '--layers: "x" is not allowed'],
+    [['inspect', 'm', '--jobs', '0'], '--jobs: 0 is out of range; allowed: >= 1'],
+    [['check', 'm', '--jobs', '65'], '--jobs: 65 is out of range; allowed: <= 64'],
+    [['check', 'm', '--jobs', 'many'], '--jobs: "many" is not allowed; allowed: a whole number from 1 to 64'],
     [['check', 'm', '--config', 'missing.yml'], 'missing.yml: the configuration file does not exist'],
     [['check'], 'models: no model to check'],
     [['check', ''], 'MODEL: "" is empty'],
@@ -264,12 +273,19 @@ describe('help', () => {
 
   it('lists every option of check that the design names', async () => {
     const { out } = await cli(['check', '--help']);
-    for (const name of 'config kernels policy fail-on dtype execution-provider require-gpu prompts output format layers offline quiet'.split(
+    for (const name of 'config kernels policy fail-on dtype execution-provider require-gpu prompts output format layers jobs offline quiet'.split(
       ' ',
     )) {
       expect(out).toContain(`--${name}`);
     }
     expect(out).toContain('Exit codes: 0');
+  });
+
+  it.each(['check', 'inspect'])('says what a model of %s can be', async (command) => {
+    const { out } = await cli([command, '--help']);
+    expect(out.replace(/\s+/g, ' ')).toContain(
+      'a folder, org/name[@revision] on the Hugging Face Hub, or a .gguf, .onnx, .safetensors or .bin file',
+    );
   });
 
   it('tells the version of package.json', async () => {

@@ -56,6 +56,7 @@ describe('loadConfig', () => {
       prompts: null,
       max_prompt_tokens: 64,
       layers: 'all',
+      jobs: null,
       output: join(cwd, 'fused-compat-report'),
       static: {
         extreme_weight: 10,
@@ -107,6 +108,16 @@ describe('loadConfig', () => {
     });
     expect(config.models.map((model) => model.id)).toEqual(['a', 'b', 'c']);
     expect(config).toMatchObject({ require_gpu: true, max_prompt_tokens: 16, fail_on: ['WARNING', 'INCOMPATIBLE'], layers: [3] });
+  });
+
+  it('reads jobs as a number, from the file and from text, and takes null for what suits the policy', async () => {
+    expect((await load('models: [m]\njobs: 3')).config.jobs).toBe(3);
+    expect((await load('models: [m]\njobs: 3', { overrides: { jobs: '12' } })).config.jobs).toBe(12);
+    expect((await load('models: [m]\njobs: null')).config.jobs).toBeNull();
+    expect(await problem('models: [m]\njobs: 1.5')).toBe(
+      'fused-compat.yml: jobs: 1.5 is not allowed; allowed: a whole number from 1 to 64',
+    );
+    expect(await problem('models: [m]\njobs: 0')).toBe('fused-compat.yml: jobs: 0 is out of range; allowed: >= 1');
   });
 
   it('accepts snake_case spelling, but not a key in both spellings', async () => {
@@ -235,7 +246,7 @@ describe('a configuration error', () => {
 
   it.each([
     ['', 'models: no model to check: fused-compat.yml has no models'],
-    ['models: []', 'fused-compat.yml: models: [] is empty; allowed: a list of model folders'],
+    ['models: []', 'fused-compat.yml: models: [] is empty; allowed: a list of models'],
     ['models: [""]', 'fused-compat.yml: models[0]: "" is empty'],
     ['models: [1]', 'fused-compat.yml: models[0]: 1 is not allowed'],
     ['models:', 'fused-compat.yml: models: null is not allowed'],

@@ -144,6 +144,8 @@ describe('hostile text', () => {
       'h3',
       'li',
       'p',
+      // The strips of the layers, which hold numbers only.
+      'pre',
       'sub',
       'summary',
       'table',

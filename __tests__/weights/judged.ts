@@ -19,6 +19,7 @@ export function judged(path: string, policy: Policy): Promise<ModelReport> {
     prompts: null,
     max_prompt_tokens: 8,
     layers: 'all',
+    jobs: null,
     output: path,
     static: THRESHOLDS,
     numeric: { pass_ratio: 2, warn_ratio: 4, scale_standard_errors: 6, decisive_margin: 10 },

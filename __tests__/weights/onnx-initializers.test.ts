@@ -9,7 +9,6 @@ import { describe, expect, test } from '@jest/globals';
 import onnxProto from 'onnx-proto';
 
 import { staticCheck } from '../../src/checker/static-check.js';
-import { ModelError } from '../../src/errors.js';
 import { openFolder } from '../../src/hub/folder.js';
 import type { ByteSource } from '../../src/hub/source.js';
 import { openCheckpoint } from '../../src/weights/checkpoint.js';
@@ -17,7 +16,7 @@ import { openOnnx } from '../../src/weights/onnx-initializers.js';
 import { roundToBfloat16, roundToFloat16 } from '../../src/weights/values.js';
 import { THRESHOLDS } from '../checker/checkpoints.js';
 import { judged } from './judged.js';
-import { memorySource, refusal, seededRandom, withFolder } from './made-files.js';
+import { memorySource, refusal, withFolder } from './made-files.js';
 
 const { onnx } = onnxProto;
 type Tensor = NonNullable<Parameters<typeof onnx.TensorProto.create>[0]>;
@@ -118,6 +117,16 @@ describe('inline initializers', () => {
   });
 
   test.each<[string, Tensor[], string]>([
+    [
+      'doubles in int32_data',
+      [{ name: 'a', dims: [1], dataType: 11, int32Data: [7] }],
+      'its values are F64, which do not stand in int32_data',
+    ],
+    [
+      'integers in float_data',
+      [{ name: 'a', dims: [1], dataType: 6, floatData: [7] }],
+      'its values are I32, which do not stand in float_data',
+    ],
     ['raw_data and float_data', [vector('a', [1], { floatData: [1] })], 'has both'],
     ['too few bytes', [vector('a', [1, 2], { dims: [3] })], 'initializer "a": F32 of shape [3] needs 12 bytes, 8 are there'],
     ['no values', [{ name: 'a', dims: [3], dataType: 1 }], 'has no values; 3 were expected'],
@@ -192,29 +201,6 @@ describe('a broken protobuf', () => {
     const bytes = Uint8Array.from([8, 10, ...flood, 58, ...varint(BigInt(nested.length + 4)), ...field(1, 120, 120), ...nested]);
     expect(bytes.byteLength).toBeGreaterThan(800_000);
     expect(await open(bytes)).toEqual([]);
-  });
-
-  test('made by any change of a valid file is refused with a ModelError, or its tensors lie within the file', async () => {
-    const random = seededRandom(57);
-    const valid = model(vector('model.layers.0.self_attn.k_norm.weight', [1, 2, 3]), {
-      name: 'i',
-      dims: [2],
-      dataType: 10,
-      int32Data: [15360, 1],
-    });
-    let accepted = 0;
-    for (let round = 0; round < 4000; round++) {
-      const bytes = valid.slice(0, random() < 0.2 ? Math.floor(random() * valid.byteLength) : valid.byteLength);
-      for (let edit = 0; edit < 1 + random() * 3; edit++) bytes[Math.floor(random() * bytes.byteLength)] = Math.floor(random() * 256);
-      try {
-        for (const tensor of await open(bytes)) expect(tensor.bytes.byteLength).toBeLessThanOrEqual(bytes.byteLength);
-        accepted++;
-      } catch (error) {
-        if (!(error instanceof ModelError)) throw error;
-      }
-    }
-    expect(accepted).toBeGreaterThan(100);
-    expect(accepted).toBeLessThan(3900);
   });
 });
 

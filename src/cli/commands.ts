@@ -61,12 +61,13 @@ export interface CheckOptions {
   prompts?: string;
   output?: string;
   layers?: string;
+  jobs?: string;
   offline?: true;
   format: Format;
   quiet?: true;
 }
 
-export type InspectOptions = Pick<CheckOptions, 'config' | 'failOn' | 'output' | 'format' | 'offline' | 'quiet'>;
+export type InspectOptions = Pick<CheckOptions, 'config' | 'failOn' | 'output' | 'format' | 'jobs' | 'offline' | 'quiet'>;
 
 export interface KernelsOptions {
   format: 'table' | 'json';
@@ -95,6 +96,7 @@ export async function check(models: string[], options: CheckOptions, edges: Edge
       prompts: options.prompts,
       output: options.output,
       layers: options.layers,
+      jobs: options.jobs,
       offline: options.offline,
     },
     cwd: edges.cwd,
@@ -106,7 +108,8 @@ export async function check(models: string[], options: CheckOptions, edges: Edge
 
 /** The static check alone: `check` under the policy that runs no kernel. Writes no file unless it is told where. */
 export async function inspect(models: string[], options: InspectOptions, edges: Edges): Promise<number> {
-  const overrides = { models, policy: 'static', 'fail-on': options.failOn, output: options.output, offline: options.offline };
+  const { failOn, output, jobs, offline } = options;
+  const overrides = { models, policy: 'static', 'fail-on': failOn, output, jobs, offline };
   const config = await loadConfig({ file: options.config, overrides, cwd: edges.cwd, nameOverride: nameOption });
   const report = await withProgress(edges, options.quiet, async (run) => (await edges.loadGate()).check(config, run));
   return deliver(report, options.output === undefined ? null : config.output, options, edges);

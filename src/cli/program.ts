@@ -10,11 +10,13 @@ import type { CheckOptions, Edges, InspectOptions, KernelsOptions, ReferenceOpti
 const EXIT_CODES = `
 Exit codes: 0 the gate passed, 1 the gate failed, 2 wrong usage or configuration, 3 the run itself failed.`;
 
+const MODEL = 'a folder, org/name[@revision] on the Hugging Face Hub, or a .gguf, .onnx, .safetensors or .bin file';
+
 const EXAMPLES = `
 Examples:
   fused-compat check models/qwen3-mini models/tinyllama-mini
   fused-compat check --config fused-compat.yml --policy strict
-  fused-compat inspect models/qwen3-mini
+  fused-compat inspect models/qwen3-mini Qwen/Qwen3-0.6B model.gguf
   fused-compat reference models/qwen3-mini --prompt "In the beginning" --output out.safetensors
 ${EXIT_CODES}`;
 
@@ -86,7 +88,7 @@ function addCheck(program: Command, edges: Edges, done: (code: number) => void):
     .command('check')
     .summary('judge kernels on models (the main job)')
     .description('Runs the static check and the numeric diff on every model, prints a table of verdicts, and exits by the gate.')
-    .argument('[MODEL...]', 'model folders, or org/name[@revision] on the Hugging Face Hub; default: the models of the configuration file')
+    .argument('[MODEL...]', `${MODEL}; default: the models of the configuration file`)
     .option('--config <file>', 'configuration file (default: fused-compat.yml in the working directory, if there is one)')
     .option('--kernels <path>', 'folder of kernel manifests (default: the fused kernels that ONNX Runtime ships)')
     .option('--policy <policy>', 'evidence, strict or static (default: evidence)')
@@ -101,6 +103,7 @@ function addCheck(program: Command, edges: Edges, done: (code: number) => void):
     .option('--output <dir>', 'folder for report.json and report.md (default: fused-compat-report)')
     .addOption(formatOption())
     .option('--layers <layers>', 'layers to compare call by call, such as 0,5,10-12 (default: all)')
+    .option('--jobs <number>', 'models judged at the same time (default: 8 under policy static, else one per processor, up to 4)')
     .option('--offline', 'never use the network')
     .option('--quiet', 'no progress, and only the line of the gate')
     .addHelpText('after', EXIT_CODES)
@@ -116,11 +119,12 @@ function addInspect(program: Command, edges: Edges, done: (code: number) => void
     .description(
       'Reads the norm weights of every model and tells how sensitive they make it. Runs no kernel and writes no file unless --output is given.',
     )
-    .argument('[MODEL...]', 'model folders, or org/name[@revision] on the Hugging Face Hub; default: the models of the configuration file')
+    .argument('[MODEL...]', `${MODEL}; default: the models of the configuration file`)
     .option('--config <file>', 'configuration file (default: fused-compat.yml in the working directory, if there is one)')
     .option('--fail-on <verdicts>', 'verdicts that fail the gate, separated by commas, or never')
     .option('--output <dir>', 'folder for report.json and report.md (default: none is written)')
     .addOption(formatOption())
+    .option('--jobs <number>', 'models judged at the same time (default: 8)')
     .option('--offline', 'never use the network')
     .option('--quiet', 'no progress, and only the line of the gate')
     .addHelpText('after', EXIT_CODES)
@@ -136,7 +140,7 @@ function addReference(program: Command, edges: Edges, done: (code: number) => vo
     .description(
       'Writes `logits` [tokens, vocab] and `hidden` [layers + 1, tokens, hidden] as safetensors: the embeddings, then the output of each layer, the last one after the final norm.',
     )
-    .argument('<MODEL>', 'model folder, or org/name[@revision] on the Hugging Face Hub')
+    .argument('<MODEL>', 'a folder, org/name[@revision] on the Hugging Face Hub, or a .safetensors or .bin file')
     .option('--prompt <text>', "text for the model's tokenizer")
     .option('--input-ids <ids>', 'token ids, separated by commas')
     .addOption(

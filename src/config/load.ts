@@ -72,7 +72,7 @@ function fileKeys(source: ConfigFile | null, place: NamePlace, problems: string[
 
 function noModels(source: ConfigFile | null): string {
   const where = source === null ? 'there is no fused-compat.yml here' : `${source.name} has no models`;
-  return `models: no model to check: ${where}, and none was given; name at least one model folder`;
+  return `models: no model to check: ${where}, and none was given; name at least one model`;
 }
 
 /** An override that was not given is dropped; text becomes what the key's type asks for, where it can. */

@@ -65,6 +65,8 @@ export interface Config {
   max_prompt_tokens: number;
   /** Layers whose sites are compared teacher-forced; a list is sorted and has no duplicates. */
   layers: 'all' | number[];
+  /** How many models are judged at the same time; null: as many as suits the policy. */
+  jobs: number | null;
   /** Absolute folder for report.json and report.md. */
   output: string;
   static: StaticThresholds;

@@ -18,7 +18,8 @@ const validate = ajv.compile(schema);
 const ALLOWED: Record<string, string> = {
   layers: 'all, or layer numbers and ranges up to 9999, such as 0,5,10-12',
   'fail-on': `${VERDICTS.join(', ')}, or never alone`,
-  models: 'a list of model folders',
+  models: 'a list of models',
+  jobs: 'a whole number from 1 to 64',
   prompts: 'a list of prompts, or the path of a .txt or .json file',
 };
 
@@ -59,10 +60,11 @@ export function applySchema(config: RawConfig, place: NamePlace): string[] {
   return [...new Set((validate.errors ?? []).map((error) => describe(error, place)))];
 }
 
-/** The type the schema wants for a key, where it wants exactly one. */
+/** The type the schema wants for a key, where it wants exactly one; that null is allowed as well does not count. */
 export function typeOfKey(key: string): string | undefined {
   const property = (schema.properties as Record<string, { type: string | string[] }>)[key];
-  return typeof property?.type === 'string' ? property.type : undefined;
+  const types = [property?.type ?? []].flat().filter((type) => type !== 'null');
+  return types.length === 1 ? types[0] : undefined;
 }
 
 function describe(error: ErrorObject, place: NamePlace): string {

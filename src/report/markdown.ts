@@ -4,6 +4,7 @@ import { code, html, plain, prose } from './escape.js';
 import { count, difference, multiple, NOT_MEASURED, percent } from './numbers.js';
 import { columnsOf, EMOJI, gateLine, rowsOf, ruleLine, tally } from './rows.js';
 import type { Row } from './rows.js';
+import { STRIP_LEGEND, stripsOf } from './strips.js';
 import type { Finding, KernelResult, ModelReport, Report } from './types.js';
 
 export interface MarkdownOptions {
@@ -15,6 +16,8 @@ const REASONS_SHOWN = 20;
 const KERNELS_SHOWN = 60;
 const FINDINGS_SHOWN = 20;
 const COMMAND_LIMIT = 2000;
+/** GitHub shows some 100 columns of a code block before it scrolls. */
+const STRIP_COLUMNS = 100;
 
 /**
  * The report as Markdown. When it would be larger than `budget` it says less: details of failing models only, then their reasons
@@ -104,7 +107,7 @@ function modelBody(model: ModelReport, full: boolean): string {
         REASONS_SHOWN,
       )}`,
     );
-  if (full) parts.push(...kernelDetails(model), ...findingDetails(model));
+  if (full) parts.push(...kernelDetails(model), ...layerDetails(model), ...findingDetails(model));
   return parts.join('\n\n');
 }
 
@@ -153,6 +156,13 @@ function severity(kernel: KernelResult): number {
 function deviceOf(kernels: KernelResult[]): string {
   const devices = [...new Set(kernels.map((kernel) => kernel.device ?? kernel.backend))];
   return devices.slice(0, 3).join(', ') + (devices.length > 3 ? ' …' : '');
+}
+
+function layerDetails({ static: checked }: ModelReport): string[] {
+  const strips = checked === null ? null : stripsOf(checked, STRIP_COLUMNS);
+  if (strips === null) return [];
+  const picture = [...strips.lines, ...(strips.marks === null ? [] : [strips.marks])].join('\n');
+  return [details(`Q/K norms per layer: ${strips.heading}`, `\`\`\`text\n${picture}\n\`\`\`\n\n<sub>${STRIP_LEGEND}</sub>`)];
 }
 
 function findingDetails({ static: checked }: ModelReport): string[] {

@@ -6,6 +6,7 @@ import pico from 'picocolors';
 import { plain, plainName } from './escape.js';
 import { columnsOf, gateLine, rowsOf, ruleLine } from './rows.js';
 import type { Row } from './rows.js';
+import { STRIP_LEGEND, stripsOf } from './strips.js';
 import type { ModelReport, Report, Verdict } from './types.js';
 
 export interface TerminalOptions {
@@ -31,7 +32,7 @@ export function renderTerminal(report: Report, { color, columns = Infinity }: Te
   const tableWidth = stripVTControlCharacters(wide.split('\n', 1)[0] ?? '').length;
   const overview = tableWidth <= columns ? wide : rows.map((row) => stacked(row, names, paint, columns)).join('\n');
   const reasons = rows.filter((row) => row.model.verdict !== 'COMPATIBLE').map((row) => explained(row, paint, columns));
-  return [overview, ...reasons, lastLine(report, paint, columns)].join('\n\n') + '\n';
+  return [overview, ...layerPictures(report, rows, paint, columns), ...reasons, lastLine(report, paint, columns)].join('\n\n') + '\n';
 }
 
 /** One line: what `--quiet` leaves of the report. */
@@ -81,6 +82,21 @@ function explained({ model }: Row, paint: Painter, columns: number): string {
   for (const cause of model.diagnosis) lines.push(...wrap(`cause: ${plain(cause.message)}`, columns, '  - ', '    '));
   for (const advice of model.recommendations) lines.push(...wrap(plain(advice), columns, '  > ', '    ').map(paint.dim));
   return lines.join('\n');
+}
+
+/** The norms per layer, where the static check is all there is to see; one legend for all models. */
+function layerPictures({ policy }: Report, rows: Row[], paint: Painter, columns: number): string[] {
+  if (policy !== 'static') return [];
+  const width = Math.max(NARROWEST, Math.min(columns, TEXT_WIDTH));
+  const pictures = rows.flatMap(({ model }) => {
+    const strips = model.static === null ? null : stripsOf(model.static, width - 2);
+    if (strips === null) return [];
+    const head = `${paint.bold(narrowName(model, columns))}:`;
+    const marks = strips.marks === null ? [] : [paint.bad(strips.marks)];
+    return [[head, ...wrap(strips.heading, columns, '  ', '  '), ...[...strips.lines, ...marks].map((line) => `  ${line}`)].join('\n')];
+  });
+  if (pictures.length === 0) return [];
+  return [...pictures, wrap(STRIP_LEGEND, columns, '', '').map(paint.dim).join('\n')];
 }
 
 /** The model's name, with room for its verdict on the same line. */

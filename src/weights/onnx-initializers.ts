@@ -66,6 +66,8 @@ const VALUE_FIELDS: ReadonlyMap<number, string> = new Map([
 ]);
 const RAW_DATA = 9;
 const INT32_DATA = 5;
+/** Types whose values have a field of their own; those of all other types stand in int32_data. https://onnx.ai/onnx/api/classes.html#tensorproto */
+const OWN_FIELDS: Partial<Record<TensorDtype, number>> = { F32: 4, C64: 4, F64: 10, C128: 10, I64: 7, U32: 11, U64: 11 };
 
 interface Range {
   readonly start: number;
@@ -250,6 +252,8 @@ function placeInline(initializer: Initializer, file: string, fault: Fault): Plac
     if (elements > 0) throw fault(`has no values; ${elements} were expected`);
     return { ...tensor, begin: 0 };
   }
+  if (field !== RAW_DATA && field !== (OWN_FIELDS[tensor.dtype] ?? INT32_DATA))
+    throw fault(`its values are ${tensor.dtype}, which do not stand in ${VALUE_FIELDS.get(field)}`);
   const packed = ranges.length === 1 && !Number.isNaN(range.length);
   const plain = field === RAW_DATA || (field === 4 && bits === 32) || (field === 10 && bits === 64);
   if (packed && plain) {
