@@ -1,7 +1,7 @@
 import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);
 import {
   loadConfig
-} from "./chunk-BA2PHKRW.js";
+} from "./chunk-GOOMARPT.js";
 import {
   require_tunnel
 } from "./chunk-WH6H6QG7.js";
@@ -10,17 +10,17 @@ import {
 } from "./chunk-SO7XHSHO.js";
 import {
   renderTerminal
-} from "./chunk-6E47DLO6.js";
+} from "./chunk-NQOEYMBQ.js";
 import "./chunk-RL7SFSGR.js";
 import {
   writeReport
-} from "./chunk-M62KY2CS.js";
+} from "./chunk-4U3UYY7I.js";
 import {
   renderMarkdown
-} from "./chunk-NXCOSAZW.js";
+} from "./chunk-QJQUOF6C.js";
 import {
   gateLine
-} from "./chunk-CZ6ATGOL.js";
+} from "./chunk-4T3YAHRC.js";
 import "./chunk-GJGK3S23.js";
 import {
   VERDICTS
@@ -2397,6 +2397,7 @@ var CONFIG_INPUTS = [
   "offline",
   "prompts",
   "layers",
+  "jobs",
   "output"
 ];
 function readConfigInputs(getInput2) {
@@ -2758,7 +2759,7 @@ async function main() {
   try {
     posting = readPosting(getInput);
     const config = await loadConfig({ ...readConfigInputs(getInput), cwd: process.cwd(), nameOverride: nameInput });
-    const { check } = await import("./gate-Q6KNZLXG.js");
+    const { check } = await import("./gate-HCWBPWKF.js");
     const report = redactData(
       await check(config, { log: (line) => log.info(line), env: hfToken === "" ? process.env : { ...process.env, HF_TOKEN: hfToken } }),
       redact

@@ -2,10 +2,10 @@
 import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);
 import {
   package_default
-} from "./chunk-BVNZ327I.js";
+} from "./chunk-3CLCL3EW.js";
 import {
   loadConfig
-} from "./chunk-BA2PHKRW.js";
+} from "./chunk-GOOMARPT.js";
 import "./chunk-HEL6FPUC.js";
 import {
   plain
@@ -3485,6 +3485,7 @@ async function check(models, options, edges) {
       prompts: options.prompts,
       output: options.output,
       layers: options.layers,
+      jobs: options.jobs,
       offline: options.offline
     },
     cwd: edges.cwd,
@@ -3494,7 +3495,8 @@ async function check(models, options, edges) {
   return deliver(report, config.output, options, edges);
 }
 async function inspect(models, options, edges) {
-  const overrides = { models, policy: "static", "fail-on": options.failOn, output: options.output, offline: options.offline };
+  const { failOn, output, jobs, offline } = options;
+  const overrides = { models, policy: "static", "fail-on": failOn, output, jobs, offline };
   const config = await loadConfig({ file: options.config, overrides, cwd: edges.cwd, nameOverride: nameOption });
   const report = await withProgress(edges, options.quiet, async (run2) => (await edges.loadGate()).check(config, run2));
   return deliver(report, options.output === void 0 ? null : config.output, options, edges);
@@ -3542,7 +3544,7 @@ async function deliver(report, folder, options, edges) {
   stdout.write(await rendered(report, options, edges));
   let unwritten = false;
   if (folder !== null) {
-    const { writeReport } = await import("./write-WLJCW2CO.js");
+    const { writeReport } = await import("./write-LHDH6RT4.js");
     try {
       const { markdown } = await writeReport(report, folder);
       if (options.format === "table" && options.quiet !== true)
@@ -3557,9 +3559,9 @@ async function deliver(report, folder, options, edges) {
   return unwritten ? 3 : 0;
 }
 async function rendered(report, { format, quiet }, { stdout, env }) {
-  if (format === "json") return (await import("./write-WLJCW2CO.js")).serializeReport(report);
-  if (format === "markdown") return (await import("./markdown-FJWJWAPK.js")).renderMarkdown(report);
-  const { renderGateLine, renderTerminal } = await import("./terminal-YH6FENDR.js");
+  if (format === "json") return (await import("./write-LHDH6RT4.js")).serializeReport(report);
+  if (format === "markdown") return (await import("./markdown-N7XPKEEJ.js")).renderMarkdown(report);
+  const { renderGateLine, renderTerminal } = await import("./terminal-MY6MRZ6I.js");
   const terminal = { color: isColorful(stdout, env), columns: stdout.isTTY === true ? widthOf(stdout) : void 0 };
   return quiet === true ? renderGateLine(report, terminal) : renderTerminal(report, terminal);
 }
@@ -3594,11 +3596,12 @@ function reportError(error, { stderr, env }) {
 // src/cli/program.ts
 var EXIT_CODES = `
 Exit codes: 0 the gate passed, 1 the gate failed, 2 wrong usage or configuration, 3 the run itself failed.`;
+var MODEL = "a folder, org/name[@revision] on the Hugging Face Hub, or a .gguf, .onnx, .safetensors or .bin file";
 var EXAMPLES = `
 Examples:
   fused-compat check models/qwen3-mini models/tinyllama-mini
   fused-compat check --config fused-compat.yml --policy strict
-  fused-compat inspect models/qwen3-mini
+  fused-compat inspect models/qwen3-mini Qwen/Qwen3-0.6B model.gguf
   fused-compat reference models/qwen3-mini --prompt "In the beginning" --output out.safetensors
 ${EXIT_CODES}`;
 async function run(args, edges) {
@@ -3650,24 +3653,24 @@ function build(edges, done) {
   return program2;
 }
 function addCheck(program2, edges, done) {
-  program2.command("check").summary("judge kernels on models (the main job)").description("Runs the static check and the numeric diff on every model, prints a table of verdicts, and exits by the gate.").argument("[MODEL...]", "model folders, or org/name[@revision] on the Hugging Face Hub; default: the models of the configuration file").option("--config <file>", "configuration file (default: fused-compat.yml in the working directory, if there is one)").option("--kernels <path>", "folder of kernel manifests (default: the fused kernels that ONNX Runtime ships)").option("--policy <policy>", "evidence, strict or static (default: evidence)").option(
+  program2.command("check").summary("judge kernels on models (the main job)").description("Runs the static check and the numeric diff on every model, prints a table of verdicts, and exits by the gate.").argument("[MODEL...]", `${MODEL}; default: the models of the configuration file`).option("--config <file>", "configuration file (default: fused-compat.yml in the working directory, if there is one)").option("--kernels <path>", "folder of kernel manifests (default: the fused kernels that ONNX Runtime ships)").option("--policy <policy>", "evidence, strict or static (default: evidence)").option(
     "--fail-on <verdicts>",
     "verdicts that fail the gate, separated by commas, or never (default: INCOMPATIBLE,IMPLEMENTATION_ISSUE,INCONCLUSIVE)"
-  ).option("--dtype <dtype>", "serving dtype: auto, bfloat16, float16 or float32 (default: auto, the checkpoint's)").option("--execution-provider <name>", "cpu, webgpu, cuda or auto (default: auto)").option("--require-gpu", "a model that cannot run on a GPU is INCONCLUSIVE").option("--prompts <file>", ".txt file with one prompt per line, or .json list (default: a built-in set)").option("--output <dir>", "folder for report.json and report.md (default: fused-compat-report)").addOption(formatOption()).option("--layers <layers>", "layers to compare call by call, such as 0,5,10-12 (default: all)").option("--offline", "never use the network").option("--quiet", "no progress, and only the line of the gate").addHelpText("after", EXIT_CODES).action(async (models, options) => {
+  ).option("--dtype <dtype>", "serving dtype: auto, bfloat16, float16 or float32 (default: auto, the checkpoint's)").option("--execution-provider <name>", "cpu, webgpu, cuda or auto (default: auto)").option("--require-gpu", "a model that cannot run on a GPU is INCONCLUSIVE").option("--prompts <file>", ".txt file with one prompt per line, or .json list (default: a built-in set)").option("--output <dir>", "folder for report.json and report.md (default: fused-compat-report)").addOption(formatOption()).option("--layers <layers>", "layers to compare call by call, such as 0,5,10-12 (default: all)").option("--jobs <number>", "models judged at the same time (default: 8 under policy static, else one per processor, up to 4)").option("--offline", "never use the network").option("--quiet", "no progress, and only the line of the gate").addHelpText("after", EXIT_CODES).action(async (models, options) => {
     done(await check(models, options, edges));
   });
 }
 function addInspect(program2, edges, done) {
   program2.command("inspect").summary("static check only: what the weights alone say").description(
     "Reads the norm weights of every model and tells how sensitive they make it. Runs no kernel and writes no file unless --output is given."
-  ).argument("[MODEL...]", "model folders, or org/name[@revision] on the Hugging Face Hub; default: the models of the configuration file").option("--config <file>", "configuration file (default: fused-compat.yml in the working directory, if there is one)").option("--fail-on <verdicts>", "verdicts that fail the gate, separated by commas, or never").option("--output <dir>", "folder for report.json and report.md (default: none is written)").addOption(formatOption()).option("--offline", "never use the network").option("--quiet", "no progress, and only the line of the gate").addHelpText("after", EXIT_CODES).action(async (models, options) => {
+  ).argument("[MODEL...]", `${MODEL}; default: the models of the configuration file`).option("--config <file>", "configuration file (default: fused-compat.yml in the working directory, if there is one)").option("--fail-on <verdicts>", "verdicts that fail the gate, separated by commas, or never").option("--output <dir>", "folder for report.json and report.md (default: none is written)").addOption(formatOption()).option("--jobs <number>", "models judged at the same time (default: 8)").option("--offline", "never use the network").option("--quiet", "no progress, and only the line of the gate").addHelpText("after", EXIT_CODES).action(async (models, options) => {
     done(await inspect(models, options, edges));
   });
 }
 function addReference(program2, edges, done) {
   program2.command("reference").summary("write logits and hidden states of the trusted forward pass").description(
     "Writes `logits` [tokens, vocab] and `hidden` [layers + 1, tokens, hidden] as safetensors: the embeddings, then the output of each layer, the last one after the final norm."
-  ).argument("<MODEL>", "model folder, or org/name[@revision] on the Hugging Face Hub").option("--prompt <text>", "text for the model's tokenizer").option("--input-ids <ids>", "token ids, separated by commas").addOption(
+  ).argument("<MODEL>", "a folder, org/name[@revision] on the Hugging Face Hub, or a .safetensors or .bin file").option("--prompt <text>", "text for the model's tokenizer").option("--input-ids <ids>", "token ids, separated by commas").addOption(
     new Option("--recipe <recipe>", "oracle: float64, never rounded; eager: rounded as PyTorch eager does").choices(["oracle", "eager"]).default("oracle")
   ).addOption(
     new Option("--dtype <dtype>", "serving dtype of eager; auto: the checkpoint's").choices(["auto", "bfloat16", "float16", "float32"]).default("auto")
@@ -3705,6 +3708,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  loadGate: () => import("./gate-Q6KNZLXG.js")
+  loadGate: () => import("./gate-HCWBPWKF.js")
 });
 process.stdout.write("", () => process.exit());

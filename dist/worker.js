@@ -16,7 +16,7 @@ import {
   roundToBfloat16,
   roundToFloat16,
   toFloat32
-} from "./chunk-7L5ZC7RZ.js";
+} from "./chunk-KF7EEG2V.js";
 import "./chunk-LOTU3U5T.js";
 import {
   printable

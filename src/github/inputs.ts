@@ -65,6 +65,7 @@ const CONFIG_INPUTS = [
   'offline',
   'prompts',
   'layers',
+  'jobs',
   'output',
 ];
 
