@@ -6215,10 +6215,19 @@ function linearBlocks(checkpoint, op) {
 function matrices(op) {
   if (op.op === "linear") {
     const ref = op.weights["weight"];
-    return [{ ref, bias: op.weights["bias"], output: op.outputs["y"], shape: (tokens) => [tokens, ref.shape[0]] }];
+    return [
+      {
+        tensor: "y",
+        ref,
+        bias: op.weights["bias"],
+        output: op.outputs["y"],
+        shape: (tokens) => [tokens, ref.shape[0]]
+      }
+    ];
   }
   const { num_heads, num_kv_heads, head_dim } = op.attributes;
   return ["q", "k", "v"].map((name) => ({
+    tensor: name,
     ref: op.weights[`${name}_weight`],
     bias: op.weights[`${name}_bias`],
     output: op.outputs[name],
@@ -7043,15 +7052,11 @@ async function small({ checkpoint, dtype, runner: runner2, sequence }, op, recip
 async function linears2({ checkpoint, dtype, runner: runner2 }, op, recipe, inputs) {
   const outputs = {};
   const x = inputs["x"];
-  for (const name of op.op === "qkv" ? ["q", "k", "v"] : ["y"]) {
-    const prefix = op.op === "qkv" ? `${name}_` : "";
-    const ref = op.weights[`${prefix}weight`];
-    const biasRef = op.weights[`${prefix}bias`];
-    const weight = await wholeWeight(checkpoint, ref, dtype);
-    const bias = biasRef === void 0 ? null : (await wholeWeight(checkpoint, biasRef, dtype)).data;
-    const y = await runner2.linear(recipe, x, { form: "float32", data: weight.data, shape: [ref.shape[0] ?? 1, ref.shape[1] ?? 1] }, bias);
-    const heads = Number(op.attributes[name === "q" ? "num_heads" : "num_kv_heads"]);
-    outputs[name] = op.op === "qkv" ? { data: y.data, shape: [x.shape[0] ?? 0, heads, Number(op.attributes["head_dim"])] } : y;
+  for (const { tensor, ref, bias, shape: shape2 } of matrices(op)) {
+    const { data } = await wholeWeight(checkpoint, ref, dtype);
+    const added = bias === void 0 ? null : (await wholeWeight(checkpoint, bias, dtype)).data;
+    const y = await runner2.linear(recipe, x, { form: "float32", data, shape: [ref.shape[0] ?? 1, ref.shape[1] ?? 1] }, added);
+    outputs[tensor] = { data: y.data, shape: shape2(x.shape[0] ?? 0) };
   }
   return outputs;
 }

@@ -10,7 +10,7 @@ import type { OpRunner } from '../reference/op-runner.js';
 import { ORACLE, validRecipes, type Recipe } from '../reference/recipes.js';
 import { joinPrompts, type Sequence } from '../reference/sequence.js';
 import { wholeWeight } from '../reference/served-weights.js';
-import { perSegment, runOp, walk, type Lane, type StandIn } from '../reference/walk.js';
+import { matrices, perSegment, runOp, walk, type Lane, type StandIn } from '../reference/walk.js';
 import type { NumericResult, ServingDtype } from '../report/types.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { kernelRecord, type KernelRecord } from './kernel-level.js';
@@ -259,15 +259,11 @@ async function linears(
 ): Promise<Record<string, NdArray>> {
   const outputs: Record<string, NdArray> = {};
   const x = inputs['x'] as NdArray;
-  for (const name of op.op === 'qkv' ? (['q', 'k', 'v'] as const) : (['y'] as const)) {
-    const prefix = op.op === 'qkv' ? `${name}_` : '';
-    const ref = op.weights[`${prefix}weight`] as Op['weights'][string];
-    const biasRef = op.weights[`${prefix}bias`];
-    const weight = await wholeWeight(checkpoint, ref, dtype);
-    const bias = biasRef === undefined ? null : (await wholeWeight(checkpoint, biasRef, dtype)).data;
-    const y = await runner.linear(recipe, x, { form: 'float32', data: weight.data, shape: [ref.shape[0] ?? 1, ref.shape[1] ?? 1] }, bias);
-    const heads = Number(op.attributes[name === 'q' ? 'num_heads' : 'num_kv_heads']);
-    outputs[name] = op.op === 'qkv' ? { data: y.data, shape: [x.shape[0] ?? 0, heads, Number(op.attributes['head_dim'])] } : y;
+  for (const { tensor, ref, bias, shape } of matrices(op)) {
+    const { data } = await wholeWeight(checkpoint, ref, dtype);
+    const added = bias === undefined ? null : (await wholeWeight(checkpoint, bias, dtype)).data;
+    const y = await runner.linear(recipe, x, { form: 'float32', data, shape: [ref.shape[0] ?? 1, ref.shape[1] ?? 1] }, added);
+    outputs[tensor] = { data: y.data, shape: shape(x.shape[0] ?? 0) };
   }
   return outputs;
 }

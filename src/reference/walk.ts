@@ -72,20 +72,33 @@ function linearBlocks(checkpoint: Checkpoint, op: Op): Block[] {
   return matrices(op).flatMap(({ ref }) => blocksOf(checkpoint, ref));
 }
 
+/** One product with weights of a `linear` or `qkv` op. */
 interface Matrix {
+  /** Contract tensor that it makes: y, or q, k and v. */
+  readonly tensor: string;
   readonly ref: Op['weights'][string];
   readonly bias: Op['weights'][string] | undefined;
   readonly output: string;
   readonly shape: (tokens: number) => number[];
 }
 
-function matrices(op: Op): Matrix[] {
+/** The products of a `linear` or `qkv` op, in the order in which their weights are read. */
+export function matrices(op: Op): Matrix[] {
   if (op.op === 'linear') {
     const ref = op.weights['weight'] as Matrix['ref'];
-    return [{ ref, bias: op.weights['bias'], output: op.outputs['y'] as string, shape: (tokens) => [tokens, ref.shape[0] as number] }];
+    return [
+      {
+        tensor: 'y',
+        ref,
+        bias: op.weights['bias'],
+        output: op.outputs['y'] as string,
+        shape: (tokens) => [tokens, ref.shape[0] as number],
+      },
+    ];
   }
   const { num_heads, num_kv_heads, head_dim } = op.attributes as Record<string, number>;
   return (['q', 'k', 'v'] as const).map((name) => ({
+    tensor: name,
     ref: op.weights[`${name}_weight`] as Matrix['ref'],
     bias: op.weights[`${name}_bias`],
     output: op.outputs[name] as string,
