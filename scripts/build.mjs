@@ -13,7 +13,13 @@ import esbuild from 'esbuild';
 import { licenceList } from './licences.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const ENTRY_POINTS = { action: 'src/action.ts', cli: 'src/cli.ts', worker: 'src/worker.ts' };
+const ENTRY_POINTS = {
+  action: 'src/action.ts',
+  cli: 'src/cli.ts',
+  worker: 'src/worker.ts',
+  host: 'src/host.ts',
+  'actions-cache': 'src/actions-cache.ts',
+};
 const NATIVE = 'native/linux-x64';
 /** In the order of NativeManifest: the addon first. */
 const NATIVE_FILES = ['onnxruntime_binding.node', 'libonnxruntime.so.1'];

@@ -10,7 +10,9 @@ import type { Patience } from './hub/http.js';
 import { lanes } from './hub/lanes.js';
 import { hubAccess, openModel, type HubAccess } from './hub/model.js';
 import type { Environment } from './hub/settings.js';
+import type { SharedCache } from './hub/shared-cache.js';
 import { loadManifests, type KernelManifest } from './kernels/manifest.js';
+import { kernelProcesses } from './kernels/processes.js';
 import { SHIPPED_KERNELS } from './kernels/shipped.js';
 import { judgeModel, servingDtype, tokenize } from './models.js';
 import type { NdArray } from './reference/ndarray.js';
@@ -39,6 +41,8 @@ export interface Edges {
   readonly env?: Environment;
   /** How long the Hub is waited for. */
   readonly patience?: Patience;
+  /** Asked before the Hub for the files that the numeric diff needs. */
+  readonly shared?: SharedCache;
 }
 
 /**
@@ -52,11 +56,12 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
   const jobs = Math.min(jobsOf(config), config.models.length);
   const engine = edges.engine ?? startThreads(jobs);
   const hub = accessOf(edges, config.offline);
+  const processes = kernelProcesses({ execution_provider: config.execution_provider, host: engine.host, log });
   try {
     const inTurn = lanes(jobs);
     const judge = async (ref: ModelRef) => {
       const from = clock();
-      const model = await judgeModel({ config, kernels, engine, hub, log }, ref);
+      const model = await judgeModel({ config, kernels, processes, engine, hub, log }, ref);
       return { model, timing: { id: ref.id, duration_ms: clock().getTime() - from.getTime() } };
     };
     const judged = await Promise.all(config.models.map((ref) => inTurn(() => judge(ref))));
@@ -69,6 +74,7 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
     return { ...heading(config, models), models, timing };
   } finally {
     await hub.close();
+    await processes.close();
     if (edges.engine === undefined) await engine.close();
   }
 }
@@ -78,8 +84,12 @@ function jobsOf({ jobs, policy }: Config): number {
   return jobs ?? (policy === 'static' ? STATIC_JOBS : Math.min(MAX_THREADS, availableParallelism()));
 }
 
-function accessOf({ env = process.env, log, patience }: Edges, offline: boolean): HubAccess {
-  return hubAccess(env, offline, { ...(log === undefined ? {} : { log }), ...(patience === undefined ? {} : { patience }) });
+function accessOf({ env = process.env, log, patience, shared }: Edges, offline: boolean): HubAccess {
+  return hubAccess(env, offline, {
+    ...(log === undefined ? {} : { log }),
+    ...(patience === undefined ? {} : { patience }),
+    ...(shared === undefined ? {} : { shared }),
+  });
 }
 
 async function kernelsUnderTest(config: Config): Promise<readonly KernelManifest[] | null> {

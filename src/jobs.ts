@@ -4,9 +4,9 @@ import { buildProgram, checkWeights } from './architectures/registry.js';
 import type { NumericThresholds } from './config/types.js';
 import { numericDiff } from './diff/numeric-diff.js';
 import { openFolder } from './hub/folder.js';
-import { ModelError } from './errors.js';
-import type { KernelManifest } from './kernels/manifest.js';
+import type { KernelManifest, OnnxruntimeManifest } from './kernels/manifest.js';
 import { onnxruntimeKernel, type ExecutionProvider } from './kernels/onnxruntime.js';
+import { remoteKernel, type KernelQuestion, type KernelReply } from './kernels/remote.js';
 import { forward, type Forward } from './reference/forward.js';
 import { createOpRunner, type OpRunner, type Ort } from './reference/op-runner.js';
 import { eager, ORACLE } from './reference/recipes.js';
@@ -54,6 +54,16 @@ export interface JobResults {
 /** Called when all work on a layer is done. */
 export type OnLayer = (layer: number) => void;
 
+/** What a job asks the main thread on its way, and what it is told. */
+export type Question = KernelQuestion;
+export type Reply = KernelReply;
+
+/** A job's line to the main thread. */
+export interface Line {
+  readonly onLayer: OnLayer;
+  ask(question: Question): Promise<Reply>;
+}
+
 let runner: Promise<{ ort: Ort; runner: OpRunner }> | undefined;
 
 // Sessions depend on ops and recipes, not on the model, so they serve all jobs of a thread.
@@ -65,21 +75,21 @@ function engine(): Promise<{ ort: Ort; runner: OpRunner }> {
  * Runs a job in this thread.
  * @throws ModelError for everything that is wrong with the model, its prompts or the machine's ONNX Runtime
  */
-export async function runJob<K extends Job['kind']>(job: Extract<Job, { kind: K }>, onLayer: OnLayer): Promise<JobResults[K]>;
-export async function runJob(job: Job, onLayer: OnLayer): Promise<JobResults[Job['kind']]> {
+export async function runJob<K extends Job['kind']>(job: Extract<Job, { kind: K }>, line: Line): Promise<JobResults[K]>;
+export async function runJob(job: Job, line: Line): Promise<JobResults[Job['kind']]> {
   switch (job.kind) {
     case 'tokenize': {
       const tokenizer = await loadTokenizer(await openFolder(job.model));
       return job.texts.map((text) => tokenizer.encode(text));
     }
     case 'diff':
-      return withCheckpoint(job.model, (checkpoint, config) => diff(job, checkpoint, config, onLayer));
+      return withCheckpoint(job.model, (checkpoint, config) => diff(job, checkpoint, config, line));
     case 'reference':
       return withCheckpoint(job.model, async (checkpoint, config) => {
         const program = buildProgram(config);
         checkWeights(program, checkpoint);
         const recipe = job.recipe === 'oracle' ? ORACLE : eager(job.dtype);
-        return forward((await engine()).runner, program, checkpoint, { ids: job.ids, dtype: job.dtype, recipe, onLayer });
+        return forward((await engine()).runner, program, checkpoint, { ids: job.ids, dtype: job.dtype, recipe, onLayer: line.onLayer });
       });
   }
 }
@@ -95,26 +105,24 @@ async function withCheckpoint<T>(model: string, use: (checkpoint: Checkpoint, co
   }
 }
 
-async function diff(job: DiffJob, checkpoint: Checkpoint, config: Record<string, unknown>, onLayer: OnLayer): Promise<NumericResult> {
+async function diff(job: DiffJob, checkpoint: Checkpoint, config: Record<string, unknown>, line: Line): Promise<NumericResult> {
   const program = buildProgram(config);
   checkWeights(program, checkpoint);
   const { ort, runner: ops } = await engine();
   const usable = job.kernels.filter(({ dtypes }) => dtypes.includes(job.dtype));
-  const made = usable.map((manifest) => onnxruntimeKernel(ort, onnxruntimeVersion(), manifest, job.execution_provider));
-  const onCpu = job.require_gpu ? made.find(({ gpu }) => !gpu) : undefined;
-  if (onCpu !== undefined) throw new ModelError('no_gpu', `require-gpu is set, but kernel ${onCpu.name} would run on ${onCpu.device}`);
+  const kernels = usable.map((manifest) =>
+    runsInThread(manifest, job.execution_provider)
+      ? onnxruntimeKernel(ort, onnxruntimeVersion(), manifest, job.execution_provider)
+      : remoteKernel(manifest, job.dtype, line.ask),
+  );
   try {
-    return await numericDiff(ops, {
-      program,
-      checkpoint,
-      dtype: job.dtype,
-      prompts: job.prompts,
-      kernels: made,
-      layers: job.layers,
-      limits: job.limits,
-      onLayer,
-    });
+    return await numericDiff(ops, { ...job, program, checkpoint, kernels, onLayer: line.onLayer });
   } finally {
-    await Promise.all(made.map((kernel) => kernel.close()));
+    await Promise.all(kernels.map((kernel) => kernel.close()));
   }
+}
+
+/** ONNX Runtime's own operators on the CPU are as safe as the reference, which is made of them; all else gets a process. */
+function runsInThread(manifest: KernelManifest, provider: ExecutionProvider): manifest is OnnxruntimeManifest {
+  return manifest.backend === 'onnxruntime' && manifest.operator !== undefined && (provider === 'cpu' || provider === 'auto');
 }

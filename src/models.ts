@@ -8,6 +8,8 @@ import { ModelError } from './errors.js';
 import { openFolder } from './hub/folder.js';
 import { openModel, type HubAccess } from './hub/model.js';
 import type { KernelManifest } from './kernels/manifest.js';
+import type { KernelProcesses } from './kernels/processes.js';
+import type { KernelQuestion, KernelReply } from './kernels/remote.js';
 import { checkPrompt } from './reference/sequence.js';
 import type { ModelReport, NumericResult, ServingDtype, StaticResult } from './report/types.js';
 import type { Engine } from './threads.js';
@@ -25,6 +27,7 @@ export interface ModelRun {
   readonly config: Config;
   /** null: no kernels are run (policy `static`). */
   readonly kernels: readonly KernelManifest[] | null;
+  readonly processes: KernelProcesses;
   readonly engine: Engine;
   readonly hub: HubAccess;
   /** One line of progress, in plain words. */
@@ -127,8 +130,26 @@ async function numeric(
       layers: config.layers,
       limits: config.numeric,
     },
-    { onLayer: (layer) => log(`${ref.id}: layer ${layer + 1} of ${program.num_hidden_layers}`) },
+    {
+      onLayer: (layer) => log(`${ref.id}: layer ${layer + 1} of ${program.num_hidden_layers}`),
+      onQuestion: (question) => answerKernelQuestion(run.processes, kernels, question),
+    },
   );
+}
+
+async function answerKernelQuestion(
+  processes: KernelProcesses,
+  kernels: readonly KernelManifest[],
+  question: KernelQuestion,
+): Promise<KernelReply> {
+  const kernel = kernels.find(({ name }) => name === question.kernel);
+  if (kernel === undefined) return { failed: 'there is no such kernel' };
+  try {
+    if (question.kind === 'start_kernel') return { device: await processes.start(kernel, question.dtype) };
+    return { answer: await processes.call(kernel, question.call) };
+  } catch (error) {
+    return { failed: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 /** Token ids of the prompts, cut to `max_prompt_tokens`. A prompt of the user's that the model cannot hold is refused before it is cut. */

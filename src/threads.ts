@@ -2,13 +2,17 @@
 
 import { Worker } from 'node:worker_threads';
 import { ModelError, type ReasonCode } from './errors.js';
-import type { Job, JobResults, OnLayer } from './jobs.js';
+import type { Job, JobResults, OnLayer, Question, Reply } from './jobs.js';
 // The main thread must have this module loaded before workers load onnxruntime: it settles telemetry and the unpacked library.
 import './reference/runtime.js';
+
+/** What a worker is told: a job, or what it asked for. */
+export type Message = { kind: 'job'; job: Job } | { kind: 'reply'; id: number; reply: Reply };
 
 /** What a worker says. */
 export type Answer =
   | { kind: 'layer'; layer: number }
+  | { kind: 'ask'; id: number; question: Question }
   | { kind: 'done'; result: unknown }
   | { kind: 'failed'; code: ReasonCode | null; message: string; stack: string | null };
 
@@ -17,9 +21,18 @@ export interface Engine {
    * Runs a job in a free thread.
    * @throws ModelError as the job does, or the time-out's error
    */
-  run<K extends Job['kind']>(job: Extract<Job, { kind: K }>, options?: { onLayer?: OnLayer; timeout?: Timeout }): Promise<JobResults[K]>;
+  run<K extends Job['kind']>(job: Extract<Job, { kind: K }>, options?: JobOptions): Promise<JobResults[K]>;
+  /** The script of kernels' own processes (src/host.ts), which lies beside the threads' one. */
+  readonly host: URL;
   /** Ends all threads. */
   close(): Promise<void>;
+}
+
+export interface JobOptions {
+  readonly onLayer?: OnLayer;
+  readonly timeout?: Timeout;
+  /** Answers what the job asks on its way; never rejects. */
+  readonly onQuestion?: (question: Question) => Promise<Reply>;
 }
 
 export interface Timeout {
@@ -68,7 +81,8 @@ export function startThreads(size: number, script: URL = new URL('./worker.js', 
   };
 
   return {
-    async run<K extends Job['kind']>(job: Extract<Job, { kind: K }>, options: { onLayer?: OnLayer; timeout?: Timeout } = {}) {
+    host: new URL(script.pathname.endsWith('.mjs') ? './host.mjs' : './host.js', script),
+    async run<K extends Job['kind']>(job: Extract<Job, { kind: K }>, options: JobOptions = {}) {
       const worker = await take();
       worker.ref();
       const { result, usable } = await converse(worker, job, options);
@@ -92,7 +106,7 @@ interface Outcome {
   readonly usable: boolean;
 }
 
-function converse(worker: Worker, job: Job, { onLayer, timeout }: { onLayer?: OnLayer; timeout?: Timeout }): Promise<Outcome> {
+function converse(worker: Worker, job: Job, { onLayer, onQuestion, timeout }: JobOptions): Promise<Outcome> {
   return new Promise((resolve) => {
     const finish = (outcome: Outcome) => {
       clearTimeout(timer);
@@ -102,6 +116,8 @@ function converse(worker: Worker, job: Job, { onLayer, timeout }: { onLayer?: On
     };
     const onMessage = (answer: Answer) => {
       if (answer.kind === 'layer') onLayer?.(answer.layer);
+      else if (answer.kind === 'ask')
+        void onQuestion?.(answer.question).then((reply) => worker.postMessage({ kind: 'reply', id: answer.id, reply } satisfies Message));
       else if (answer.kind === 'done') finish({ result: { value: answer.result }, usable: true });
       else finish({ result: asError(answer), usable: true });
     };
@@ -110,7 +126,7 @@ function converse(worker: Worker, job: Job, { onLayer, timeout }: { onLayer?: On
       finish({ result: new Error(`a worker thread ended with code ${code} before its job was done`), usable: false });
     const timer = timeout === undefined ? undefined : setTimeout(() => finish({ result: timeout.error, usable: false }), timeout.ms);
     worker.on('message', onMessage).on('error', onError).on('exit', onExit);
-    worker.postMessage(job);
+    worker.postMessage({ kind: 'job', job } satisfies Message);
   });
 }
 

@@ -2,16 +2,36 @@
 
 import { parentPort } from 'node:worker_threads';
 import { ModelError } from './errors.js';
-import { runJob, type Job, type JobResults } from './jobs.js';
-import type { Answer } from './threads.js';
+import { runJob, type Job, type JobResults, type Question, type Reply } from './jobs.js';
+import type { Answer, Message } from './threads.js';
 
 const port = parentPort;
 if (port === null) throw new Error('worker.js is started by the other doors, not by hand');
 
-port.on('message', (job: Job) => {
-  const send = (answer: Answer) => port.postMessage(answer);
-  runJob(job, (layer) => send({ kind: 'layer', layer })).then(
-    (result) => port.postMessage({ kind: 'done', result } satisfies Answer, movable(result)),
+const asked = new Map<number, (reply: Reply) => void>();
+let questions = 0;
+
+/** Asks the main thread and waits for its reply. */
+function ask(question: Question): Promise<Reply> {
+  const id = questions++;
+  return new Promise((resolve) => {
+    asked.set(id, resolve);
+    send({ kind: 'ask', id, question });
+  });
+}
+
+function send(answer: Answer, movable: ArrayBuffer[] = []): void {
+  port?.postMessage(answer, movable);
+}
+
+port.on('message', (message: Message) => {
+  if (message.kind === 'reply') {
+    asked.get(message.id)?.(message.reply);
+    asked.delete(message.id);
+    return;
+  }
+  runJob(message.job, { onLayer: (layer) => send({ kind: 'layer', layer }), ask }).then(
+    (result) => send({ kind: 'done', result }, movable(result)),
     (error: unknown) =>
       send({
         kind: 'failed',

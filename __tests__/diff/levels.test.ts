@@ -6,18 +6,18 @@ import { kernelRecord } from '../../src/diff/kernel-level.js';
 import type { LogitsSummary } from '../../src/diff/logits-meter.js';
 import { UNIT_ROUNDOFF, type Measure } from '../../src/diff/measure.js';
 import { layerMeter, modelLevel } from '../../src/diff/model-level.js';
-import type { Kernel } from '../../src/kernels/kernel.js';
+import type { Kernel, KernelDevice } from '../../src/kernels/kernel.js';
 import type { Site } from '../../src/kernels/sites.js';
 import type { Lane } from '../../src/reference/walk.js';
 import type { KernelResult, ModelLevel, ServingDtype } from '../../src/report/types.js';
 
 const LIMITS = { pass_ratio: 2, warn_ratio: 4, scale_standard_errors: 6, decisive_margin: 10 };
+const DEVICE: KernelDevice = { device: 'CPU', gpu: false, variants: ['fused'] };
 const KERNEL: Kernel = {
   name: 'k',
   op: 'rms_norm',
   backend: 'onnxruntime',
-  device: 'CPU',
-  gpu: false,
+  start: () => Promise.resolve(DEVICE),
   run: () => Promise.reject(new Error('is not run here')),
   close: () => Promise.resolve(),
 };
@@ -49,7 +49,7 @@ function shown(changes: Partial<Measure> = {}): Measure {
 }
 
 function result(measures: readonly Partial<Measure>[], dtype: ServingDtype = 'bfloat16'): KernelResult {
-  const record = kernelRecord(KERNEL, ['eager', 'other'], dtype, LIMITS);
+  const record = kernelRecord(KERNEL, DEVICE, ['eager', 'other'], dtype, LIMITS);
   for (const [layer, changes] of measures.entries()) record.add(site(layer), 'y', shown(changes));
   return record.result();
 }
@@ -122,7 +122,7 @@ describe('a kernel', () => {
   });
 
   test('that gave up is inconclusive, with the place and the reason; but a fault seen before stays a fault', () => {
-    const record = kernelRecord(KERNEL, ['eager', 'other'], 'bfloat16', LIMITS);
+    const record = kernelRecord(KERNEL, DEVICE, ['eager', 'other'], 'bfloat16', LIMITS);
     record.fail(site(null, 'norm'), 'crashed');
     expect(record.failed).toBe(true);
     expect(record.result()).toMatchObject({
@@ -133,7 +133,7 @@ describe('a kernel', () => {
       max_abs_diff: null,
     });
 
-    const later = kernelRecord(KERNEL, ['eager', 'other'], 'bfloat16', LIMITS);
+    const later = kernelRecord(KERNEL, DEVICE, ['eager', 'other'], 'bfloat16', LIMITS);
     later.add(site(0), 'y', shown());
     later.fail(site(1), 'crashed');
     expect(later.result()).toMatchObject({ status: 'inconclusive', detail: 'layer 1 input_layernorm: crashed', sites: 1 });

@@ -24,7 +24,12 @@ async function example(name: string): Promise<Record<string, Content>> {
 /** The gate, its jobs run in this thread. */
 async function judge({ env, home }: Made, models: string[], overrides: Record<string, unknown> = {}): Promise<ModelReport[]> {
   const config = await loadConfig({ overrides: { models, policy: 'static', ...overrides }, cwd: home });
-  const engine: Engine = { run: (job, options) => runJob(job, options?.onLayer ?? (() => undefined)), close: () => Promise.resolve() };
+  const ask = () => Promise.reject(new Error('nothing is asked here'));
+  const engine: Engine = {
+    run: (job, options) => runJob(job, { onLayer: options?.onLayer ?? (() => undefined), ask }),
+    host: new URL('file:///nothing/is/hosted/here'),
+    close: () => Promise.resolve(),
+  };
   return (await check(config, { env, engine, patience: HASTY })).models;
 }
 

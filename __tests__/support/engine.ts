@@ -14,22 +14,24 @@ export function startEngine(): Engine {
   // Below the repository, so that the packages, which stay outside the bundle, are found in node_modules.
   mkdirSync(join(ROOT, 'build'), { recursive: true });
   const folder = mkdtempSync(join(ROOT, 'build', 'test-engine-'));
-  const script = join(folder, 'worker.mjs');
   execFileSync(
     join(ROOT, 'node_modules/.bin/esbuild'),
     [
       join(ROOT, 'src/worker.ts'),
+      join(ROOT, 'src/host.ts'),
       '--bundle',
       '--packages=external',
       '--platform=node',
       '--format=esm',
       '--log-level=error',
-      `--outfile=${script}`,
+      '--out-extension:.js=.mjs',
+      `--outdir=${folder}`,
     ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );
-  const threads = startThreads(2, pathToFileURL(script));
+  const threads = startThreads(2, pathToFileURL(join(folder, 'worker.mjs')));
   return {
+    host: threads.host,
     run: threads.run.bind(threads),
     async close() {
       await threads.close();

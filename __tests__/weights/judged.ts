@@ -1,6 +1,7 @@
 // A model judged as the gate does it, for tests of formats that no kernel runs on: a job for a thread is a failure.
 
 import type { Config } from '../../src/config/types.js';
+import { kernelProcesses } from '../../src/kernels/processes.js';
 import { hubAccess } from '../../src/hub/model.js';
 import { judgeModel } from '../../src/models.js';
 import type { ModelReport, Policy } from '../../src/report/types.js';
@@ -24,7 +25,9 @@ export function judged(path: string, policy: Policy): Promise<ModelReport> {
     static: THRESHOLDS,
     numeric: { pass_ratio: 2, warn_ratio: 4, scale_standard_errors: 6, decisive_margin: 10 },
   };
-  const engine = { run: () => Promise.reject(new Error('the test did not expect a job')), close: () => Promise.resolve() };
+  const host = new URL('file:///nothing/is/hosted/here');
+  const engine = { run: () => Promise.reject(new Error('the test did not expect a job')), host, close: () => Promise.resolve() };
+  const processes = kernelProcesses({ execution_provider: 'cpu', host, log: () => undefined });
   const hub = hubAccess({}, true);
-  return judgeModel({ config, kernels: policy === 'static' ? null : [], engine, hub, log: () => undefined }, { id: 'm', path });
+  return judgeModel({ config, kernels: policy === 'static' ? null : [], processes, engine, hub, log: () => undefined }, { id: 'm', path });
 }

@@ -1,7 +1,7 @@
 // Teacher-forced comparison: what a kernel does with the reference's own inputs at each site, gathered into one result per kernel.
 
 import type { NumericThresholds } from '../config/types.js';
-import type { Kernel } from '../kernels/kernel.js';
+import { KernelError, type Kernel, type KernelDevice, type Violation } from '../kernels/kernel.js';
 import type { Site } from '../kernels/sites.js';
 import type { KernelResult, Level, ServingDtype } from '../report/types.js';
 import { UNIT_ROUNDOFF, type Measure } from './measure.js';
@@ -11,6 +11,8 @@ export interface KernelRecord {
   add(site: Site, output: string, measure: Measure): void;
   /** The kernel gave no usable answer; it is not called again. */
   fail(site: Site, message: string): void;
+  /** It did something beside giving a result: a fault. */
+  violate(site: Site, violations: readonly Violation[]): void;
   readonly failed: boolean;
   /** RMS error over all outputs of a site, if it was measured. */
   injected(site: Site): { rms: number; relative: number } | null;
@@ -28,9 +30,17 @@ interface Judgement {
   readonly detail: string | null;
 }
 
-export function kernelRecord(kernel: Kernel, recipes: readonly string[], dtype: ServingDtype, limits: NumericThresholds): KernelRecord {
+/** @param device what it runs on, or why it could not start */
+export function kernelRecord(
+  kernel: Kernel,
+  device: KernelDevice | KernelError,
+  recipes: readonly string[],
+  dtype: ServingDtype,
+  limits: NumericThresholds,
+): KernelRecord {
   const entries: Entry[] = [];
-  let failure: string | null = null;
+  let failure: string | null = device instanceof KernelError ? device.message : null;
+  let violation: string | null = null;
   const sites = new Set<Site>();
   return {
     add(site, output, measure) {
@@ -39,6 +49,10 @@ export function kernelRecord(kernel: Kernel, recipes: readonly string[], dtype: 
     },
     fail(site, message) {
       failure ??= `${place(site)}: ${message}`;
+    },
+    violate(site, violations) {
+      const [first] = violations;
+      if (first !== undefined) violation ??= `${place(site)}: ${first.detail}`;
     },
     get failed() {
       return failure !== null;
@@ -51,7 +65,13 @@ export function kernelRecord(kernel: Kernel, recipes: readonly string[], dtype: 
       const relative = Math.max(...here.map(({ measure }) => (measure.rms_oracle === 0 ? 0 : measure.rms_error / measure.rms_oracle)));
       return { rms, relative };
     },
-    result: () => summarise(kernel, entries, sites.size, failure, recipes, dtype, limits),
+    result() {
+      const { name, op, backend } = kernel;
+      const named = device instanceof KernelError ? null : device.device;
+      const base = { kernel: name, op, backend, device: named, sites: sites.size, probes: null };
+      const result = summarise(base, entries, failure, recipes, dtype, limits);
+      return violation === null ? result : { ...result, status: 'fail', detail: violation };
+    },
   };
 }
 
@@ -61,15 +81,13 @@ function place(site: Site): string {
 }
 
 function summarise(
-  kernel: Kernel,
+  base: Pick<KernelResult, 'kernel' | 'op' | 'backend' | 'device' | 'sites' | 'probes'>,
   entries: readonly Entry[],
-  sites: number,
   failure: string | null,
   recipes: readonly string[],
   dtype: ServingDtype,
   limits: NumericThresholds,
 ): KernelResult {
-  const base = { kernel: kernel.name, op: kernel.op, backend: kernel.backend, device: kernel.device, sites, probes: null };
   if (entries.length === 0)
     return { ...base, ...NOTHING_MEASURED, status: 'inconclusive', detail: failure ?? 'no site of the chosen layers' };
   const total = (value: (measure: Measure) => number) => entries.reduce((sum, { measure }) => sum + value(measure), 0);

@@ -1,22 +1,23 @@
 // The numeric diff of one model: kernels teacher-forced at their sites and free-running through the whole model, beside the oracle and the
 // valid recipes, in one walk over the weights. What the numbers mean for the verdict is src/verdict's.
 
-import type { Op, Program } from '../architectures/program.js';
+import type { Program } from '../architectures/program.js';
 import type { NumericThresholds } from '../config/types.js';
-import { KernelError, type Kernel } from '../kernels/kernel.js';
+import { ModelError } from '../errors.js';
+import { KernelError, type Kernel, type KernelDevice } from '../kernels/kernel.js';
 import { assemble, findSites, type Placement, type Site } from '../kernels/sites.js';
-import { joinRows, type NdArray } from '../reference/ndarray.js';
+import type { NdArray } from '../reference/ndarray.js';
 import type { OpRunner } from '../reference/op-runner.js';
 import { ORACLE, validRecipes, type Recipe } from '../reference/recipes.js';
 import { joinPrompts, type Sequence } from '../reference/sequence.js';
-import { wholeWeight } from '../reference/served-weights.js';
-import { matrices, perSegment, runOp, walk, type Lane, type StandIn } from '../reference/walk.js';
+import { walk, type Lane, type StandIn } from '../reference/walk.js';
 import type { NumericResult, ServingDtype } from '../report/types.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { kernelRecord, type KernelRecord } from './kernel-level.js';
 import { logitsMeter, type LogitsMeter } from './logits-meter.js';
 import { measure } from './measure.js';
 import { layerMeter, modelLevel, type LayerMeter } from './model-level.js';
+import { callKernel, laneInputs, laneOutputs, runSite, siteWeights, type Called, type Tensors } from './site.js';
 
 export interface DiffOptions {
   readonly program: Program;
@@ -28,6 +29,8 @@ export interface DiffOptions {
   /** Layers whose sites are compared teacher-forced; sites outside the layers always are. */
   readonly layers: 'all' | readonly number[];
   readonly limits: NumericThresholds;
+  /** Kernels on the CPU are no evidence. */
+  readonly require_gpu: boolean;
   readonly onLayer?: (layer: number) => void;
 }
 
@@ -53,11 +56,13 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   const recipes = validRecipes(dtype);
   const sites = new Map(kernels.map((kernel) => [kernel, findSites(program, kernel.op)]));
   const standing = kernels.filter((kernel) => (sites.get(kernel)?.length ?? 0) > 0);
+  const devices = await startKernels(standing, options.require_gpu);
   const records = new Map(
     standing.map((kernel) => [
       kernel,
       kernelRecord(
         kernel,
+        devices.get(kernel) as KernelDevice | KernelError,
         recipes.map(({ name }) => name),
         dtype,
         limits,
@@ -76,7 +81,9 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   };
   if (standing.length === 0) return base;
 
-  const assemblies = assemble(standing, (kernel) => sites.get(kernel) ?? []);
+  // A kernel that cannot start stands nowhere: the model level tells of the others.
+  const started = standing.filter((kernel) => !(devices.get(kernel) instanceof KernelError));
+  const assemblies = assemble(started, (kernel) => sites.get(kernel) ?? []);
   const pure = [ORACLE, ...recipes].map((recipe): Lane => ({ recipe, values: new Map(), standIns: new Map() }));
   const failures = assemblies.map((): string[] => []);
   const fused: Lane[] = [];
@@ -96,22 +103,47 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   const logits = logitsMeter(lanes.length, nextTokens(sequence));
   await run({ ...diff, lanes }, layers, logits);
 
-  const model = modelLevel({
-    program,
-    recipes: base.recipes,
-    assemblies: assemblies.map((placements, i) => ({ placements, failure: failures[i]?.[0] ?? null })),
-    injected: (placement) => records.get(placement.kernel)?.injected(placement.site) ?? null,
-    layers,
-    logits: logits.summarise(
-      recipes.map((_, i) => i),
-      limits.decisive_margin,
-    ),
-    limits,
-  });
+  const model =
+    assemblies.length === 0
+      ? null
+      : modelLevel({
+          program,
+          recipes: base.recipes,
+          assemblies: assemblies.map((placements, i) => ({ placements, failure: failures[i]?.[0] ?? null })),
+          injected: (placement) => records.get(placement.kernel)?.injected(placement.site) ?? null,
+          layers,
+          logits: logits.summarise(
+            recipes.map((_, i) => i),
+            limits.decisive_margin,
+          ),
+          limits,
+        });
   const results = standing.map((kernel) => (records.get(kernel) as KernelRecord).result());
-  const levels = [...results.map(({ status }) => status), model.status];
+  const levels = [...results.map(({ status }) => status), ...(model === null ? [] : [model.status])];
   const status = (['fail', 'inconclusive', 'warn'] as const).find((level) => levels.includes(level)) ?? 'pass';
   return { ...base, status, kernels: results, model };
+}
+
+/**
+ * Starts all kernels at once: drivers and compilers take their time.
+ * @throws ModelError `no_gpu` when a GPU is required and a kernel runs elsewhere
+ */
+async function startKernels(kernels: readonly Kernel[], requireGpu: boolean): Promise<Map<Kernel, KernelDevice | KernelError>> {
+  const started = await Promise.all(
+    kernels.map(async (kernel): Promise<[Kernel, KernelDevice | KernelError]> => {
+      try {
+        return [kernel, await kernel.start()];
+      } catch (error) {
+        if (error instanceof KernelError) return [kernel, error];
+        throw error;
+      }
+    }),
+  );
+  for (const [{ name }, device] of started) {
+    if (requireGpu && !(device instanceof KernelError) && !device.gpu)
+      throw new ModelError('no_gpu', `require-gpu is set, but kernel ${name} would run on ${device.device}`);
+  }
+  return new Map(started);
 }
 
 async function run(diff: Diff, layers: LayerMeter, logits: LogitsMeter): Promise<void> {
@@ -168,104 +200,31 @@ function keptUntil(program: Program, sites: readonly Site[], lanes: readonly Lan
 
 /** Runs the oracle, the other recipes and each kernel on eager's own inputs. Sites of the same op share the references. */
 async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]): Promise<void> {
-  const references = new Map<string, { oracle: Record<string, NdArray>; recipes: Record<string, NdArray>[] }>();
+  const references = new Map<string, { oracle: Tensors; recipes: Tensors[] }>();
   for (const { kernel, site } of placements) {
     const record = diff.records.get(kernel) as KernelRecord;
-    const inputs = await siteInputs(diff, site, diff.eagerLane);
-    let outputs: Record<string, NdArray>;
+    const inputs = laneInputs(site, diff.eagerLane);
+    const weights = await siteWeights(diff, site);
+    let called: Called;
     try {
-      outputs = await callKernel(diff, kernel, site, inputs);
+      called = await callKernel(diff, kernel, site, { ...inputs, ...weights }, diff.sequence);
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
       record.fail(site, error.message);
       continue;
     }
+    const run = (recipe: Recipe) => runSite(diff, site, recipe, inputs, diff.sequence);
     const known = references.get(site.op) ?? {
-      oracle: await runSite(diff, site, ORACLE),
-      recipes: [pick(site, diff.eagerLane), ...(await Promise.all(diff.recipes.slice(1).map((recipe) => runSite(diff, site, recipe))))],
+      oracle: await run(ORACLE),
+      recipes: [laneOutputs(site, diff.eagerLane), ...(await Promise.all(diff.recipes.slice(1).map(run)))],
     };
     references.set(site.op, known);
-    for (const [name, output] of Object.entries(outputs)) {
+    record.violate(site, called.violations);
+    for (const [name, output] of Object.entries(called.outputs)) {
       const recipes = known.recipes.map((values) => values[name]?.data as Float32Array);
       record.add(site, name, measure(output.data as Float32Array, known.oracle[name]?.data as Float64Array, recipes, diff.dtype));
     }
   }
-}
-
-/** Outputs of a site by contract name, as a lane has them. */
-function pick(site: Site, lane: Lane): Record<string, NdArray> {
-  return Object.fromEntries([...site.outputs].map(([name, value]) => [name, lane.values.get(value) as NdArray]));
-}
-
-async function siteInputs({ checkpoint, dtype }: Diff, site: Site, lane: Lane): Promise<Record<string, NdArray>> {
-  const inputs: Record<string, NdArray> = {};
-  for (const [name, value] of site.inputs) {
-    const array = lane.values.get(value) as NdArray;
-    const tokens = array.shape[0] as number;
-    // A contract's x is [T, features]; o_proj's comes out of attention as [T, heads, head_dim].
-    inputs[name] = name === 'x' ? { data: array.data, shape: [tokens, array.data.length / tokens] } : array;
-  }
-  for (const [name, refs] of site.weights)
-    inputs[name] = joinRows(await Promise.all(refs.map((ref) => wholeWeight(checkpoint, ref, dtype))));
-  return inputs;
-}
-
-/** Calls a kernel for all tokens: at once, or prompt by prompt where tokens see each other. */
-async function callKernel(
-  { dtype, sequence }: Diff,
-  kernel: Kernel,
-  site: Site,
-  inputs: Record<string, NdArray>,
-): Promise<Record<string, NdArray>> {
-  const call = (part: Record<string, NdArray>) => kernel.run(part, site.attributes, dtype);
-  return site.op === 'attention' ? perSegment(sequence, inputs, call) : call(inputs);
-}
-
-/** Runs the ops of a site by a recipe on eager's inputs and gives the site's outputs by contract name. */
-async function runSite(diff: Diff, site: Site, recipe: Recipe): Promise<Record<string, NdArray>> {
-  const local = new Map<string, NdArray>();
-  for (let index = site.start; index <= site.end; index++) {
-    const op = diff.program.ops[index] as Op;
-    const inputs: Record<string, NdArray> = {};
-    for (const [name, value] of Object.entries(op.inputs))
-      inputs[name] = local.get(value) ?? inRecipe(diff.eagerLane.values.get(value) as NdArray, recipe, value);
-    const outputs = op.op === 'linear' || op.op === 'qkv' ? await linears(diff, op, recipe, inputs) : await small(diff, op, recipe, inputs);
-    for (const [name, value] of Object.entries(op.outputs)) local.set(value, outputs[name] as NdArray);
-  }
-  return Object.fromEntries([...site.outputs].map(([name, value]) => [name, local.get(value) as NdArray]));
-}
-
-/** Eager's values as the recipe's graphs take them: float64 for the oracle, but cos and sin always float32. */
-function inRecipe(array: NdArray, recipe: Recipe, name: string): NdArray {
-  if (recipe.compute === 'float32' || name.startsWith('cos:') || name.startsWith('sin:')) return array;
-  return { data: Float64Array.from(array.data), shape: array.shape };
-}
-
-async function small(
-  { checkpoint, dtype, runner, sequence }: Diff,
-  op: Op,
-  recipe: Recipe,
-  inputs: Record<string, NdArray>,
-): Promise<Record<string, NdArray>> {
-  for (const [name, ref] of Object.entries(op.weights)) inputs[name] = await wholeWeight(checkpoint, ref, dtype);
-  return runOp(runner, op, recipe, inputs, sequence);
-}
-
-async function linears(
-  { checkpoint, dtype, runner }: Diff,
-  op: Op,
-  recipe: Recipe,
-  inputs: Record<string, NdArray>,
-): Promise<Record<string, NdArray>> {
-  const outputs: Record<string, NdArray> = {};
-  const x = inputs['x'] as NdArray;
-  for (const { tensor, ref, bias, shape } of matrices(op)) {
-    const { data } = await wholeWeight(checkpoint, ref, dtype);
-    const added = bias === undefined ? null : (await wholeWeight(checkpoint, bias, dtype)).data;
-    const y = await runner.linear(recipe, x, { form: 'float32', data, shape: [ref.shape[0] ?? 1, ref.shape[1] ?? 1] }, added);
-    outputs[tensor] = { data: y.data, shape: shape(x.shape[0] ?? 0) };
-  }
-  return outputs;
 }
 
 /** A lane that computes as eager does, with kernels standing in. When a kernel gives up, eager's values take over and the failure is noted. */
@@ -277,11 +236,12 @@ function fusedLane(diff: Diff, placements: readonly Placement<Kernel>[], failure
       async run(lane) {
         let outputs: Record<string, NdArray>;
         try {
-          outputs = await callKernel(diff, kernel, site, await siteInputs(diff, site, lane));
+          const inputs = { ...laneInputs(site, lane), ...(await siteWeights(diff, site)) };
+          ({ outputs } = await callKernel(diff, kernel, site, inputs, diff.sequence));
         } catch (error) {
           if (!(error instanceof KernelError)) throw error;
           failures.push(`${kernel.name}: ${error.message}`);
-          outputs = pick(site, diff.eagerLane);
+          outputs = laneOutputs(site, diff.eagerLane);
         }
         for (const [name, value] of site.outputs) lane.values.set(value, outputs[name] as NdArray);
       },

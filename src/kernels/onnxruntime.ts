@@ -9,8 +9,8 @@ import { SESSION_OPTIONS, type Ort } from '../reference/op-runner.js';
 import type { ServingDtype } from '../report/types.js';
 import { bfloat16ToFloat32, float16ToFloat32, roundToBfloat16, roundToFloat16 } from '../weights/values.js';
 import { roundToServing } from '../reference/served-weights.js';
-import { checkOutputs, KernelError, type Kernel } from './kernel.js';
-import type { KernelManifest } from './manifest.js';
+import { checkOutputs, KernelError, type Kernel, type KernelTensor } from './kernel.js';
+import type { OnnxruntimeManifest } from './manifest.js';
 import { operatorFits, operatorGraph, operatorKey, type Call } from './ort-operators.js';
 
 export type ExecutionProvider = 'cpu' | 'webgpu' | 'cuda' | 'auto';
@@ -20,8 +20,15 @@ function providerOf(provider: ExecutionProvider): 'cpu' | 'webgpu' | 'cuda' {
   return provider === 'auto' ? 'cpu' : provider;
 }
 
+interface Prepared {
+  readonly running: ort.InferenceSession;
+  readonly feeds: Record<string, ort.Tensor>;
+  /** Name of an output of the session → contract tensor. */
+  contractName(name: string): string;
+}
+
 /** Makes a kernel from a manifest. Nothing is loaded before the first call. */
-export function onnxruntimeKernel(runtime: Ort, version: string, manifest: KernelManifest, provider: ExecutionProvider): Kernel {
+export function onnxruntimeKernel(runtime: Ort, version: string, manifest: OnnxruntimeManifest, provider: ExecutionProvider): Kernel {
   const device = providerOf(provider);
   const options: ort.InferenceSession.SessionOptions = { ...SESSION_OPTIONS, executionProviders: [device] };
   const sessions = new Map<string, Promise<ort.InferenceSession>>();
@@ -31,12 +38,14 @@ export function onnxruntimeKernel(runtime: Ort, version: string, manifest: Kerne
     sessions.set(key, known);
     return known;
   };
-  const answer = async (call: Call, dtype: ServingDtype) => {
+  const prepare = async (call: Call, dtype: ServingDtype): Promise<Prepared> => {
     const { operator, model, op } = manifest;
     if (model !== undefined) {
       // The user's graph runs as users run it: with onnxruntime's default optimisations.
       const running = await session(model, () => runtime.InferenceSession.create(model, { ...options, graphOptimizationLevel: 'all' }));
-      return userModel(runtime, running, op, call, dtype);
+      // ONNX has one name space for inputs and outputs: where a contract has q in and q out, the output is called out_q.
+      const contractName = (name: string) => (name.startsWith(OUTPUT_PREFIX) ? name.slice(OUTPUT_PREFIX.length) : name);
+      return { running, feeds: userFeeds(runtime, running, op, call, dtype), contractName };
     }
     if (operator === undefined || !operatorFits(operator, op))
       throw new KernelError(`ONNX Runtime's ${operator ?? 'operator'} does not implement ${op}`);
@@ -48,32 +57,54 @@ export function onnxruntimeKernel(runtime: Ort, version: string, manifest: Kerne
     for (const [name, array] of Object.entries(call.inputs)) {
       if (running.inputNames.includes(name)) feeds[name] = feed(runtime, array, type === 'float16' ? 'float16_bits' : 'float32');
     }
-    const results = await running.run(feeds);
-    return Object.fromEntries(
-      Object.entries(results).map(([name, value]) => [name.slice(OUTPUT_PREFIX.length), outputValues(name, value, dtype)]),
+    return { running, feeds, contractName: (name) => name.slice(OUTPUT_PREFIX.length) };
+  };
+  const answer = async (call: Call, dtype: ServingDtype, repeat: number) => {
+    const { running, feeds, contractName } = await prepare(call, dtype);
+    const { results, time_us } = await timed(repeat, () => running.run(feeds));
+    const outputs = Object.fromEntries(
+      Object.entries(results).map(([name, value]) => [contractName(name), outputValues(name, value, dtype)]),
     );
+    return { outputs, time_us };
   };
   return {
     name: manifest.name,
     op: manifest.op,
     backend: 'onnxruntime',
-    device: `${device === 'cpu' ? 'CPU' : device} (onnxruntime ${version})`,
-    gpu: device !== 'cpu',
-    async run(inputs, attributes, dtype) {
-      let outputs: Record<string, NdArray>;
+    start: () =>
+      Promise.resolve({
+        device: `${device === 'cpu' ? 'CPU' : device} (onnxruntime ${version})`,
+        gpu: device !== 'cpu',
+        variants: ['fused'],
+      }),
+    async run({ inputs, attributes, dtype, repeat }) {
       try {
-        outputs = await answer({ inputs, attributes }, dtype);
+        const { outputs, time_us } = await answer({ inputs, attributes }, dtype, repeat);
+        return { outputs: checkOutputs(manifest.op, inputs, attributes, outputs), time_us, violations: [] };
       } catch (error) {
         if (error instanceof KernelError) throw error;
         throw new KernelError(firstLine(error));
       }
-      return checkOutputs(manifest.op, inputs, attributes, outputs);
     },
     async close() {
       for (const made of sessions.values()) await made.then((running) => running.release()).catch(() => undefined);
       sessions.clear();
     },
   };
+}
+
+/** Runs once, or `repeat` times after one that is not counted (the first run of a session allocates). */
+async function timed<T>(repeat: number, run: () => Promise<T>): Promise<{ results: T; time_us: number | null }> {
+  let results = await run();
+  if (repeat <= 1) return { results, time_us: null };
+  const times: number[] = [];
+  for (let i = 0; i < repeat; i++) {
+    const start = performance.now();
+    results = await run();
+    times.push(performance.now() - start);
+  }
+  times.sort((a, b) => a - b);
+  return { results, time_us: (times[times.length >> 1] as number) * 1000 };
 }
 
 function noSession(device: string, error: unknown): KernelError {
@@ -91,7 +122,7 @@ function firstLine(error: unknown): string {
 
 type FeedForm = 'float32' | 'float16_bits' | 'bfloat16_bits';
 
-function feed(runtime: Ort, array: NdArray, form: FeedForm): ort.Tensor {
+function feed(runtime: Ort, array: KernelTensor, form: FeedForm): ort.Tensor {
   const values = array.data as Float32Array;
   if (form === 'float32') return new runtime.Tensor('float32', values, array.shape);
   return new runtime.Tensor('uint16', form === 'float16_bits' ? roundToFloat16(values) : roundToBfloat16(values), array.shape);
@@ -110,20 +141,17 @@ function outputValues(name: string, tensor: ort.Tensor, dtype: ServingDtype): Nd
   );
 }
 
-async function userModel(
-  runtime: Ort,
-  session: ort.InferenceSession,
-  op: string,
-  call: Call,
-  dtype: ServingDtype,
-): Promise<Record<string, NdArray>> {
+function userFeeds(runtime: Ort, session: ort.InferenceSession, op: string, call: Call, dtype: ServingDtype): Record<string, ort.Tensor> {
   const feeds: Record<string, ort.Tensor> = {};
   for (const meta of session.inputMetadata) {
     const { name } = meta;
     const type = meta.isTensor ? meta.type : 'no tensor';
     const array = call.inputs[name];
     const attribute = call.attributes[name];
-    if (array !== undefined) {
+    if (array?.data instanceof Int32Array) {
+      if (type !== 'int64') throw new KernelError(`input ${printable(name)} has type ${type}; token ids are int64`);
+      feeds[name] = new runtime.Tensor('int64', BigInt64Array.from(array.data, BigInt), array.shape);
+    } else if (array !== undefined) {
       if (type !== 'float32' && !(type === 'uint16' && dtype !== 'float32')) {
         throw new KernelError(
           `input ${printable(name)} has type ${type}; for ${dtype} it must be float32${dtype === 'float32' ? '' : ` or uint16 (the bits of ${dtype})`}`,
@@ -137,10 +165,7 @@ async function userModel(
       throw new KernelError(`input ${printable(name)} is no tensor or attribute of ${op} here; there are: ${known}`);
     }
   }
-  const results = await session.run(feeds);
-  // ONNX has one name space for inputs and outputs: where a contract has q in and q out, the output is called out_q.
-  const contractName = (name: string) => (name.startsWith(OUTPUT_PREFIX) ? name.slice(OUTPUT_PREFIX.length) : name);
-  return Object.fromEntries(Object.entries(results).map(([name, value]) => [contractName(name), outputValues(name, value, dtype)]));
+  return feeds;
 }
 
 function scalar(runtime: Ort, name: string, type: string, value: AttributeValue): ort.Tensor {

@@ -1,15 +1,15 @@
 // ONNX Runtime's fused operators as kernels: how each contract's call is put to the operator. One small graph per operator.
 
 import type { AttributeValue } from '../architectures/program.js';
-import type { NdArray } from '../reference/ndarray.js';
 import { DATA_TYPE, graphBuilder, type GraphBuilder } from '../reference/onnx.js';
 import { OUTPUT_PREFIX } from '../reference/graphs.js';
+import type { KernelTensor } from './kernel.js';
 
 /** The operators have no bfloat16 kernels on the CPU: bfloat16 and float32 calls run in float32, float16 ones in float16. */
 export type OperatorType = 'float32' | 'float16';
 
 export interface Call {
-  readonly inputs: Readonly<Record<string, NdArray>>;
+  readonly inputs: Readonly<Record<string, KernelTensor>>;
   readonly attributes: Readonly<Record<string, AttributeValue>>;
 }
 

@@ -1,0 +1,141 @@
+// One site at a time: its inputs, the kernel's call on them, and what a recipe of the reference makes of the same inputs.
+
+import type { Op, Program } from '../architectures/program.js';
+import type { Kernel, Variant, Violation } from '../kernels/kernel.js';
+import type { Site } from '../kernels/sites.js';
+import { joinRows, type NdArray } from '../reference/ndarray.js';
+import type { OpRunner } from '../reference/op-runner.js';
+import type { Recipe } from '../reference/recipes.js';
+import type { Sequence } from '../reference/sequence.js';
+import { wholeWeight } from '../reference/served-weights.js';
+import { matrices, perSegment, runOp, type Lane } from '../reference/walk.js';
+import type { ServingDtype } from '../report/types.js';
+import type { Checkpoint } from '../weights/checkpoint.js';
+
+export interface SiteContext {
+  readonly program: Program;
+  readonly checkpoint: Checkpoint;
+  readonly dtype: ServingDtype;
+  readonly runner: OpRunner;
+}
+
+/** Contract tensors by name. */
+export type Tensors = Readonly<Record<string, NdArray>>;
+
+/** What a lane has for the inputs of a site, without the weights. x is [T, features]: o_proj's comes out of attention as [T, heads, head_dim]. */
+export function laneInputs(site: Site, lane: Lane): Record<string, NdArray> {
+  const inputs: Record<string, NdArray> = {};
+  for (const [name, value] of site.inputs) {
+    const array = lane.values.get(value) as NdArray;
+    const tokens = array.shape[0] as number;
+    inputs[name] = name === 'x' ? { data: array.data, shape: [tokens, array.data.length / tokens] } : array;
+  }
+  return inputs;
+}
+
+/** The weights of a site as the serving dtype holds them. */
+export async function siteWeights({ checkpoint, dtype }: SiteContext, site: Site): Promise<Record<string, NdArray>> {
+  const weights: Record<string, NdArray> = {};
+  for (const [name, refs] of site.weights)
+    weights[name] = joinRows(await Promise.all(refs.map((ref) => wholeWeight(checkpoint, ref, dtype))));
+  return weights;
+}
+
+/** Outputs of a site by contract name, as a lane has them. */
+export function laneOutputs(site: Site, lane: Lane): Record<string, NdArray> {
+  return Object.fromEntries([...site.outputs].map(([name, value]) => [name, lane.values.get(value) as NdArray]));
+}
+
+export interface Called {
+  readonly outputs: Record<string, NdArray>;
+  readonly violations: readonly Violation[];
+}
+
+/**
+ * Calls a kernel for all tokens: at once, or prompt by prompt where tokens see each other.
+ * @param inputs weights included
+ * @throws KernelError
+ */
+export async function callKernel(
+  { dtype }: Pick<SiteContext, 'dtype'>,
+  kernel: Kernel,
+  site: Site,
+  inputs: Tensors,
+  sequence: Sequence,
+  variant: Variant = 'fused',
+): Promise<Called> {
+  const violations: Violation[] = [];
+  const call = async (part: Tensors) => {
+    const answer = await kernel.run({ inputs: part, attributes: site.attributes, dtype, variant, repeat: 1 });
+    violations.push(...answer.violations);
+    return answer.outputs;
+  };
+  const outputs = seesOtherTokens(site) ? await perSegment(sequence, inputs, call) : await call(inputs);
+  return { outputs, violations };
+}
+
+/** Whether a token's result depends on the tokens before it. */
+export function seesOtherTokens(site: Site): boolean {
+  return site.op === 'attention';
+}
+
+/**
+ * Runs the ops of a site by a recipe.
+ * @param inputs the contract's tensors without the weights, float32
+ * @returns the site's outputs by contract name; float64 for the oracle
+ */
+export async function runSite(
+  context: SiteContext,
+  site: Site,
+  recipe: Recipe,
+  inputs: Tensors,
+  sequence: Sequence,
+): Promise<Record<string, NdArray>> {
+  const values = new Map<string, NdArray>();
+  for (const [name, value] of site.inputs) values.set(value, inRecipe(inputs[name] as NdArray, recipe, value));
+  for (let index = site.start; index <= site.end; index++) {
+    const op = context.program.ops[index] as Op;
+    const given: Record<string, NdArray> = {};
+    for (const [name, value] of Object.entries(op.inputs)) given[name] = values.get(value) as NdArray;
+    const outputs =
+      op.op === 'linear' || op.op === 'qkv'
+        ? await linears(context, op, recipe, given)
+        : await smallOp(context, op, recipe, given, sequence);
+    for (const [name, value] of Object.entries(op.outputs)) values.set(value, outputs[name] as NdArray);
+  }
+  return Object.fromEntries([...site.outputs].map(([name, value]) => [name, values.get(value) as NdArray]));
+}
+
+/** Values as the recipe's graphs take them: float64 for the oracle, but cos and sin always float32. */
+function inRecipe(array: NdArray, recipe: Recipe, name: string): NdArray {
+  if (recipe.compute === 'float32' || name.startsWith('cos:') || name.startsWith('sin:')) return array;
+  return { data: Float64Array.from(array.data), shape: array.shape };
+}
+
+async function smallOp(
+  { checkpoint, dtype, runner }: SiteContext,
+  op: Op,
+  recipe: Recipe,
+  inputs: Record<string, NdArray>,
+  sequence: Sequence,
+): Promise<Record<string, NdArray>> {
+  for (const [name, ref] of Object.entries(op.weights)) inputs[name] = await wholeWeight(checkpoint, ref, dtype);
+  return runOp(runner, op, recipe, inputs, sequence);
+}
+
+async function linears(
+  { checkpoint, dtype, runner }: SiteContext,
+  op: Op,
+  recipe: Recipe,
+  inputs: Record<string, NdArray>,
+): Promise<Record<string, NdArray>> {
+  const outputs: Record<string, NdArray> = {};
+  const x = inputs['x'] as NdArray;
+  for (const { tensor, ref, bias, shape } of matrices(op)) {
+    const { data } = await wholeWeight(checkpoint, ref, dtype);
+    const added = bias === undefined ? null : (await wholeWeight(checkpoint, bias, dtype)).data;
+    const y = await runner.linear(recipe, x, { form: 'float32', data, shape: [ref.shape[0] ?? 1, ref.shape[1] ?? 1] }, added);
+    outputs[tensor] = { data: y.data, shape: shape(x.shape[0] ?? 0) };
+  }
+  return outputs;
+}
