@@ -3,9 +3,10 @@
 import * as core from '@actions/core';
 import { loadConfig } from './config/load.js';
 import { UsageError } from './errors.js';
+import { actionsCache } from './github/actions-cache.js';
 import { annotate, MAX_ANNOTATIONS } from './github/annotations.js';
 import type { Posting } from './github/inputs.js';
-import { nameInput, readConfigInputs, readHubToken, readPosting } from './github/inputs.js';
+import { nameInput, readCache, readConfigInputs, readHubToken, readPosting } from './github/inputs.js';
 import { createLog, plainLine } from './github/log.js';
 import type { Outputs } from './github/outputs.js';
 import { NO_REPORT, outputsOf } from './github/outputs.js';
@@ -44,14 +45,18 @@ async function main(): Promise<void> {
   let posting: Posting | null = null;
   try {
     posting = readPosting(core.getInput);
+    const cache = readCache(core.getInput, process.env) ? actionsCache({ env: process.env, log: log.info }) : null;
     const config = await loadConfig({ ...readConfigInputs(core.getInput), cwd: process.cwd(), nameOverride: nameInput });
     // Loaded only now: a mistake in the configuration waits for no engine.
     const { check } = await import('./gate.js');
+    const env = hfToken === '' ? process.env : { ...process.env, HF_TOKEN: hfToken };
     const report = redactData(
-      await check(config, { log: (line) => log.info(line), env: hfToken === '' ? process.env : { ...process.env, HF_TOKEN: hfToken } }),
+      await check(config, { log: (line) => log.info(line), env, ...(cache === null ? {} : { shared: cache }) }),
       redact,
     );
     await publish(report, config.output, posting, desk);
+    // After the verdict, which nobody should wait for.
+    await cache?.saveAll();
   } catch (error) {
     const reason = redact(reasonOf(error));
     if (posting !== null) await postStatus(statusOfFailure(reason), posting, desk);

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { readConfigInputs, readHubToken, readPosting } from '../../src/github/inputs.js';
+import { readCache, readConfigInputs, readHubToken, readPosting } from '../../src/github/inputs.js';
 
 function read(path: string): string {
   return readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -42,6 +42,7 @@ describe('action.yml', () => {
     readPosting(getInput);
     readConfigInputs(getInput);
     readHubToken(getInput);
+    readCache(getInput, {});
     expect([...asked].sort()).toEqual(Object.keys(action.inputs).sort());
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { readConfigInputs, readPosting } from '../../src/github/inputs.js';
+import { readCache, readConfigInputs, readPosting } from '../../src/github/inputs.js';
 
 function inputs(values: Record<string, string>): (name: string) => string {
   return (name) => values[name] ?? '';
@@ -52,5 +52,26 @@ describe('config inputs', () => {
       prompts: ['Hello, world', 'Bonjour'],
     });
     expect(readConfigInputs(inputs({ prompts: 'Hello' })).overrides).toEqual({ prompts: ['Hello'] });
+  });
+});
+
+describe('the input cache', () => {
+  const hosted = { RUNNER_ENVIRONMENT: 'github-hosted' };
+  const own = { RUNNER_ENVIRONMENT: 'self-hosted' };
+
+  it("is on by itself only where runners are GitHub's and start empty", () => {
+    for (const given of [inputs({}), inputs({ cache: 'auto' })]) {
+      expect([hosted, own, {}].map((env) => readCache(given, env))).toEqual([true, false, false]);
+    }
+  });
+
+  it.each(['true', 'True', 'TRUE', 'false', 'False', 'FALSE'])('means what it says as %s, everywhere', (cache) => {
+    const on = /true/i.test(cache);
+    expect([hosted, own].map((env) => readCache(inputs({ cache }), env))).toEqual([on, on]);
+  });
+
+  it.each(['yes', '1', 'AUTO', 'tRuE'])('is refused as %s by name and value', (cache) => {
+    const message = `input cache must be one of auto, true, false; got "${cache}"`;
+    expect(() => readCache(inputs({ cache }), hosted)).toThrow(expect.objectContaining({ name: 'UsageError', message }));
   });
 });

@@ -20,6 +20,8 @@ export interface Start {
   apiUrl: string;
   eventName?: string;
   payload?: unknown;
+  /** The program; default: the committed one. */
+  action?: string;
   /** Set over the runner's variables; undefined takes one away. */
   env?: Record<string, string | undefined>;
   /** Files of the workspace, by name. */
@@ -103,7 +105,7 @@ async function prepare(start: Start): Promise<{ workspace: string; env: Record<s
 /** Runs the Action to its end. */
 export async function runAction(start: Start): Promise<Finished> {
   const { workspace, env, temp } = await prepare(start);
-  const child = spawn(NODE_24, [ACTION], {
+  const child = spawn(NODE_24, [start.action ?? ACTION], {
     cwd: workspace,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

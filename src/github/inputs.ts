@@ -81,6 +81,21 @@ export function readHubToken(getInput: GetInput): string {
   return getInput('hf-token');
 }
 
+const CACHE_MODES = ['auto', 'true', 'false'] as const;
+
+/**
+ * Whether models go through the Actions cache. auto: on GitHub's own runners, which start empty; one that is self-hosted has a disk that
+ * lasts, next to which GitHub's cache is slow (https://github.com/actions/cache/issues/928).
+ * @throws UsageError that names the input and its value
+ */
+export function readCache(getInput: GetInput, env: Readonly<Record<string, string | undefined>>): boolean {
+  const given = getInput('cache') || 'auto';
+  // As core.getBooleanInput takes them.
+  const mode = CACHE_MODES.find((known) => known === (/^(?:True|TRUE|False|FALSE)$/.test(given) ? given.toLowerCase() : given));
+  if (mode === undefined) throw new UsageError(`input cache must be one of ${CACHE_MODES.join(', ')}; got ${quote(given)}`);
+  return mode === 'auto' ? env['RUNNER_ENVIRONMENT'] === 'github-hosted' : mode === 'true';
+}
+
 /** How messages of `loadConfig` name an input. */
 export function nameInput(key: string): string {
   return `input ${key}`;

@@ -20,6 +20,7 @@ import { startProgress, type Progress } from './progress.js';
 import type { HubReference } from './reference.js';
 import { isCommit } from './reference.js';
 import { answerChecker, checked, cut, mismatch, wrongRange, type RemoteEntry } from './remote-file.js';
+import { sharedEntry, takeShared, type SharedCache } from './shared-cache.js';
 
 const PARALLEL_FILES = 4;
 const READ_BYTES = 4 * 1024 * 1024;
@@ -35,17 +36,25 @@ interface Place {
   readonly client: HubClient;
   /** `models--org--name` in the cache. */
   readonly root: string;
+  readonly shared: SharedCache | null;
 }
 
 /**
  * Puts files of a model into the cache and gives the folder that has them, all hashed in this run, whether they were there before or not.
  * Processes that want the same file wait for the one that fetches it.
+ * @param shared asked before the Hub for models that anyone may read; what it has is hashed like everything else
  * @throws ModelError `integrity` for content that is not what the Hub's hash says, `no_disk_space`, `download_failed` and those of http.ts
  */
-export async function downloadModel(model: HubModel, reference: HubReference, names: Iterable<string>, client: HubClient): Promise<string> {
+export async function downloadModel(
+  model: HubModel,
+  reference: HubReference,
+  names: Iterable<string>,
+  client: HubClient,
+  shared: SharedCache | null = null,
+): Promise<string> {
   const { commit, repository, files } = model.listing;
   const root = modelFolder(client.settings.cache, repository);
-  const place = { model, reference, client, root };
+  const place = { model, reference, client, root, shared };
   const wanted = [...names].flatMap((name) => {
     const entry = files.get(name);
     return entry === undefined ? [] : [withHash(place, entry)];
@@ -92,6 +101,8 @@ async function fetchMissing(place: Place, wanted: readonly Wanted[]): Promise<vo
   const missing = new Map<string, Wanted>();
   for (const entry of wanted) if (!(await isPresent(place, entry))) missing.set(entry.hash, entry);
   if (missing.size === 0) return;
+  const save = await fetchShared(place, wanted, missing);
+  if (missing.size === 0) return;
   await assertSpace(place, [...missing.values()]);
   const { client } = place;
   const total = [...missing.values()].reduce((sum, { size }) => sum + size, 0);
@@ -100,6 +111,21 @@ async function fetchMissing(place: Place, wanted: readonly Wanted[]): Promise<vo
   const results = await Promise.allSettled([...missing.values()].map((entry) => run(() => fetchBlob(place, entry, progress))));
   const failed = results.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+  save?.();
+}
+
+/** Takes out of `missing` what the shared cache has; gives what saves the rest there for the next machine, if that makes sense. */
+async function fetchShared(place: Place, wanted: readonly Wanted[], missing: Map<string, Wanted>): Promise<(() => void) | null> {
+  const { shared, client, model, root } = place;
+  if (shared === null) return null;
+  const say = (message: string): void => client.log(`${nameOf(subjectOf(place, null))}: ${message}`);
+  if (!model.listing.open) {
+    say(`it may not be open to all (gated or private) and stays out of ${shared.name}`);
+    return null;
+  }
+  const entry = sharedEntry(model.listing, wanted);
+  const worthSaving = await takeShared(shared, entry, missing, (path, file) => adopt(path, blobPath(root, file), file), say);
+  return worthSaving ? () => shared.save(entry, root) : null;
 }
 
 const blobPath = (root: string, { hash }: Wanted): string => join(root, 'blobs', hash);

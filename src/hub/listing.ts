@@ -16,6 +16,8 @@ export interface Listing {
   /** As the Hub calls it now: it may have been renamed. */
   readonly repository: string;
   readonly files: ReadonlyMap<string, RemoteEntry>;
+  /** Whether anyone may read it who reaches this Hub: it is neither gated nor private, or was listed without a token. */
+  readonly open: boolean;
 }
 
 const LISTING_BYTES = 64 * 1024 * 1024;
@@ -49,7 +51,11 @@ export async function listModel(client: HubClient, { repository, revision }: Hub
   let entries = siblings.map((file) => entryOf(subject, asObject(file), 'rfilename', 'blobId'));
   // Mirrors may leave sizes out of the model's own page.
   if (entries.some((entry) => entry === null)) entries = await listTree(client, subject, base, commit, tally);
-  return { commit, repository: renamed(client, model, subject), files: filesOf(subject, entries) };
+  const open =
+    client.settings.token === null
+      ? model['gated'] !== 'auto' && model['gated'] !== 'manual'
+      : model['gated'] === false && model['private'] === false;
+  return { commit, repository: renamed(client, model, subject), files: filesOf(subject, entries), open };
 }
 
 function renamed(client: HubClient, model: Json, subject: Subject): string {

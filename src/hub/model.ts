@@ -12,6 +12,7 @@ import { quote } from './names.js';
 import { bytesInWords } from './progress.js';
 import { hubReference } from './reference.js';
 import { hubSettings, type Environment, type HubSettings } from './settings.js';
+import type { SharedCache } from './shared-cache.js';
 import type { ModelFiles } from './source.js';
 
 /** What a run computes with beside config and weights. */
@@ -23,6 +24,8 @@ export interface HubAccess {
   /** @throws ModelError `hub_unreachable` when the environment cannot be right */
   settings(): Promise<HubSettings>;
   client(): Promise<HubClient>;
+  /** Asked before the Hub for what is downloaded in full; null: there is none. */
+  readonly shared: SharedCache | null;
   close(): Promise<void>;
 }
 
@@ -39,7 +42,7 @@ export interface OpenModel {
 export function hubAccess(
   env: Environment,
   offline: boolean,
-  options: { log?: (message: string) => void; patience?: Patience } = {},
+  options: { log?: (message: string) => void; patience?: Patience; shared?: SharedCache } = {},
 ): HubAccess {
   let settings: Promise<HubSettings> | null = null;
   let client: Promise<HubClient> | null = null;
@@ -50,6 +53,7 @@ export function hubAccess(
     }));
   return {
     settings: read,
+    shared: options.shared ?? null,
     client: () => (client ??= read().then((found) => connectHub(found, options))),
     close: async () => {
       await (await client?.catch(() => null))?.close();
@@ -91,7 +95,7 @@ export async function openModel(ref: { readonly id: string; readonly path: strin
     files: model,
     remote: true,
     unverified: () => rangedReads(model, settings),
-    folder: () => downloadModel(model, reference, neededFiles(model), client),
+    folder: () => downloadModel(model, reference, neededFiles(model), client, hub.shared),
   };
 }
 
