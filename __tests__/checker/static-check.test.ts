@@ -304,10 +304,42 @@ describe('values that are not finite', () => {
     }
   });
   test('a norm in a dtype without plain numbers is refused by name', async () => {
-    const checkpoint = inMemory({ 'model.layers.0.self_attn.k_norm.weight': { values: [1], shape: [4], dtype: 'F8_E4M3' } });
+    const checkpoint = inMemory({ 'model.layers.0.self_attn.k_norm.weight': { values: [1], shape: [4], dtype: 'I8' } });
     await expect(staticCheck(checkpoint, {}, THRESHOLDS)).rejects.toMatchObject({
       code: 'weights_invalid',
-      message: expect.stringContaining('F8_E4M3'),
+      message: expect.stringContaining('has dtype I8'),
     });
   });
+});
+
+describe('norms of 8 bits', () => {
+  /** The four bytes of the float32 value that `inMemory` stores: as F8_E4M3 they are 0.5, 2, 1 and 448. */
+  const bytes = new Float32Array(Uint8Array.of(0x30, 0x40, 0x38, 0x7e).buffer)[0] as number;
+  const name = 'model.layers.0.self_attn.k_norm.weight';
+  const norm = { values: [bytes], shape: [4], dtype: 'F8_E4M3' as const };
+
+  test('are read by the table of their dtype (32)', async () => {
+    const { layers, max_k_weight, k_weight_ratio } = await staticCheck(inMemory({ [name]: norm }), {}, THRESHOLDS);
+    expect(layers).toEqual([expect.objectContaining({ max_k: 448, median_k: 1 })]);
+    expect([max_k_weight, k_weight_ratio]).toEqual([448, 448]);
+  });
+
+  test('that are not finite are refused with their count', async () => {
+    const nan = new Float32Array(Uint8Array.of(0x7f, 0x40, 0xff, 0x30).buffer)[0] as number;
+    await expect(staticCheck(inMemory({ [name]: { ...norm, values: [nan] } }), {}, THRESHOLDS)).rejects.toMatchObject({
+      code: 'non_finite_weights',
+      message: expect.stringContaining('holds 2 NaN of 4 values'),
+    });
+  });
+
+  test.each(['weight_scale', 'weight_scale_inv', 'scale_weight'])(
+    'with their scale in %s are refused, never taken without it',
+    async (last) => {
+      const checkpoint = inMemory({ [name]: norm, [name.replace('weight', last)]: [0.5] });
+      await expect(staticCheck(checkpoint, {}, THRESHOLDS)).rejects.toMatchObject({
+        code: 'weights_invalid',
+        message: expect.stringMatching(new RegExp(`k_norm\\.weight" is F8_E4M3 with its scale in "model.*${last}"`)),
+      });
+    },
+  );
 });

@@ -3,8 +3,8 @@ import { describe, expect, test } from '@jest/globals';
 import { ModelError } from '../../src/errors.js';
 import type { Dtype } from '../../src/weights/checkpoint.js';
 import {
+  allFinite,
   bfloat16ToFloat32,
-  countNonFinite,
   float16ToFloat32,
   NUMERIC_DTYPES,
   numericDtype,
@@ -125,7 +125,7 @@ describe('widening', () => {
   test('bytes that are not whole values are refused', () => {
     for (const dtype of NUMERIC_DTYPES) expect(() => toFloat32(new Uint8Array(3), dtype)).toThrow(RangeError);
     expect(() => toFloat64(new Uint8Array(12), 'F64')).toThrow(RangeError);
-    expect(() => countNonFinite(new Uint8Array(12), 'F64')).toThrow(RangeError);
+    expect(() => allFinite(new Uint8Array(12), 'F64')).toThrow(RangeError);
     expect(toFloat32(new Uint8Array(0), 'BF16')).toHaveLength(0);
   });
 });
@@ -142,7 +142,7 @@ describe('dtypes that are not computed with', () => {
     for (const run of [
       () => toFloat32(new Uint8Array(4), 'I8', 'model.x'),
       () => toFloat64(new Uint8Array(4), 'I8', 'model.x'),
-      () => countNonFinite(new Uint8Array(4), 'I8', 'model.x'),
+      () => allFinite(new Uint8Array(4), 'I8', 'model.x'),
       () => numericDtype({ name: 'model.x', dtype: 'I8', file: 'model.safetensors' }),
     ]) {
       expect(error(run)).toBeInstanceOf(ModelError);
@@ -155,25 +155,41 @@ describe('dtypes that are not computed with', () => {
   });
 });
 
-describe('counting what is not finite', () => {
-  test('finds every NaN and infinity among all 16-bit patterns, and nothing else', () => {
-    expect(countNonFinite(bytesOf(ALL), 'BF16')).toEqual({ nan: 2 * 127, inf: 2 });
-    expect(countNonFinite(bytesOf(ALL), 'F16')).toEqual({ nan: 2 * 1023, inf: 2 });
+describe('a look for what is not finite', () => {
+  test.each([
+    ['BF16', 0x7f80],
+    ['F16', 0x7c00],
+  ] as const)('finds each NaN and infinity of %s at any place, and takes no finite value for one', (dtype, infinity) => {
+    const finite = ALL.filter((bits) => (bits & infinity) !== infinity);
+    expect(allFinite(bytesOf(finite), dtype)).toBe(true);
+    for (const bits of ALL.filter((each) => (each & infinity) === infinity)) {
+      for (const place of [0, 1, 2]) expect(allFinite(bytesOf(Uint16Array.of(1, 2, 3).fill(bits, place, place + 1)), dtype)).toBe(false);
+    }
   });
 
   test('knows the edges of float32', () => {
-    const bits = Uint32Array.of(0x7f7fffff, 0x7f800000, 0xff800000, 0x7f800001, 0xffc00000, 0x7fa00001, 0, 0x80000000, 1);
-    expect(countNonFinite(bytesOf(bits), 'F32')).toEqual({ nan: 3, inf: 2 });
+    expect(allFinite(bytesOf(Uint32Array.of(0x7f7fffff, 0xff7fffff, 0, 0x80000000, 1)), 'F32')).toBe(true);
+    for (const bits of [0x7f800000, 0xff800000, 0x7f800001, 0xffc00000, 0x7fa00001])
+      expect(allFinite(bytesOf(Uint32Array.of(0, bits, 1)), 'F32')).toBe(false);
   });
 
-  test('knows the edges of float64, where the lower word alone can make the NaN', () => {
-    const words = [0xffffffff, 0x7fefffff, 0, 0x7ff00000, 0, 0xfff00000, 1, 0x7ff00000, 0, 0xfff80000, 0x7ff00000, 0, 0, 0x80000000];
-    expect(countNonFinite(bytesOf(Uint32Array.from(words)), 'F64')).toEqual({ nan: 2, inf: 2 });
+  test('knows the edges of float64', () => {
+    expect(allFinite(bytesOf(Uint32Array.of(0xffffffff, 0x7fefffff, 0xffffffff, 0xffefffff, 0x7ff00000, 0)), 'F64')).toBe(true);
+    for (const upper of [0x7ff00000, 0xfff00000, 0xfff80000]) expect(allFinite(bytesOf(Uint32Array.of(0, 0, 1, upper)), 'F64')).toBe(false);
   });
 
   test('reads unaligned bytes', () => {
-    const bytes = new Uint8Array(5).subarray(1);
-    bytes.set(bytesOf(Uint32Array.of(0x7f800000)));
-    expect(countNonFinite(bytes, 'F32')).toEqual({ nan: 0, inf: 1 });
+    for (const [dtype, bits] of [
+      ['F32', [0x00, 0x00, 0x80, 0x7f]],
+      ['BF16', [0x00, 0x00, 0x80, 0x7f]],
+    ] as const) {
+      for (const start of [1, 2]) {
+        const bytes = new Uint8Array(8);
+        bytes.set(bits, start);
+        expect(allFinite(bytes.subarray(start, start + 4), dtype)).toBe(false);
+        bytes.fill(0);
+        expect(allFinite(bytes.subarray(start, start + 4), dtype)).toBe(true);
+      }
+    }
   });
 });

@@ -4,7 +4,9 @@ import { ModelError } from '../errors.js';
 import { quote } from '../hub/names.js';
 import type { Checkpoint, TensorInfo } from '../weights/checkpoint.js';
 import { dequantize } from '../weights/ggml-types.js';
-import { countNonFinite, toFloat64 } from '../weights/values.js';
+import { decodeNarrow } from '../weights/narrow-floats.js';
+import { statisticsOf } from '../weights/statistics.js';
+import { toFloat64 } from '../weights/values.js';
 import type { BiasTensor, NormInventory, NormTensor } from './norm-tensors.js';
 import { isGenaiExport } from './norm-tensors.js';
 
@@ -104,19 +106,35 @@ export async function readNormValues(checkpoint: Checkpoint, inventory: NormInve
 
 async function readVector(checkpoint: Checkpoint, { tensor, module, layer }: NormTensor, offset: 0 | 1): Promise<Vector> {
   const stored = await checkpoint.read(tensor.name);
-  const dequantized = dequantize(stored, tensor.dtype);
-  const bytes = dequantized === null ? stored : new Uint8Array(dequantized.buffer);
-  const dtype = dequantized === null ? tensor.dtype : 'F32';
-  const { nan, inf } = countNonFinite(bytes, dtype, tensor.name);
+  const decoded = dequantize(stored, tensor.dtype) ?? decodeUnscaled(checkpoint, tensor, stored);
+  const bytes = decoded === null ? stored : new Uint8Array(decoded.buffer);
+  const dtype = decoded === null ? tensor.dtype : 'F32';
+  const { nan, inf, min, max } = statisticsOf(bytes, dtype, tensor.name);
   if (nan + inf > 0) throw nonFinite(tensor, nan, inf);
+  const maxStored = Math.max(Math.abs(min ?? 0), Math.abs(max ?? 0));
   const values = toFloat64(bytes, dtype, tensor.name);
-  let maxStored = 0;
-  for (let i = 0; i < values.length; i++) {
-    const stored = values[i] as number;
-    maxStored = Math.max(maxStored, Math.abs(stored));
-    values[i] = Math.abs(offset + stored);
-  }
+  for (let i = 0; i < values.length; i++) values[i] = Math.abs(offset + (values[i] as number));
   return { name: tensor.name, module, layer, values, maxStored };
+}
+
+/** Last parts of the names under which exporters keep the scale of a `weight`: compressed-tensors, DeepSeek, ModelOpt, ComfyUI. */
+const SCALES = ['weight_scale', 'weight_scale_inv', 'weight_scale_2', 'scale_weight', 'weight.scale'];
+
+/**
+ * Values of an FP8 or FP4 tensor, which some exporters make of norms too; null for wider dtypes.
+ * @throws ModelError `weights_invalid` when the checkpoint has a scale for it: how it is laid out is not the format's to say, and without it the values are wrong
+ */
+function decodeUnscaled(checkpoint: Checkpoint, tensor: TensorInfo, stored: Uint8Array): Float32Array | null {
+  const values = decodeNarrow(stored, tensor.dtype, tensor.name);
+  if (values === null) return null;
+  const module = tensor.name.slice(0, tensor.name.lastIndexOf('.') + 1);
+  const scale = SCALES.map((last) => `${module}${last}`).find((name) => checkpoint.tensors.has(name));
+  if (scale === undefined) return values;
+  throw new ModelError(
+    'weights_invalid',
+    `${tensor.file}: tensor ${quote(tensor.name)} is ${tensor.dtype} with its scale in ${quote(scale)}: scaled norms are not read. ` +
+      'Use a checkpoint whose norms are not quantized.',
+  );
 }
 
 function nonFinite(tensor: TensorInfo, nan: number, inf: number): ModelError {

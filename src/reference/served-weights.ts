@@ -4,7 +4,8 @@ import type { WeightRef } from '../architectures/program.js';
 import { ModelError } from '../errors.js';
 import type { ServingDtype } from '../report/types.js';
 import type { Checkpoint, TensorInfo } from '../weights/checkpoint.js';
-import { bfloat16ToFloat32, countNonFinite, float16ToFloat32, roundToBfloat16, roundToFloat16, toFloat32 } from '../weights/values.js';
+import { tensorStatistics } from '../weights/statistics.js';
+import { allFinite, bfloat16ToFloat32, float16ToFloat32, roundToBfloat16, roundToFloat16, toFloat32 } from '../weights/values.js';
 import type { LinearWeight } from './op-runner.js';
 
 /** A block of a matrix. 1 MiB: widened to float64 it is still in the processor's cache for the product, and memory is used again, not mapped anew. */
@@ -67,15 +68,9 @@ export function readAhead(checkpoint: Checkpoint, blocks: readonly Block[]): () 
 }
 
 async function refuseNonFinite(checkpoint: Checkpoint, ref: WeightRef, bytes: Uint8Array): Promise<void> {
-  const { dtype, byteLength, file } = info(checkpoint, ref);
-  const here = countNonFinite(bytes, dtype);
-  if (here.nan + here.inf === 0) return;
-  let { nan, inf } = { nan: 0, inf: 0 };
-  for (let at = 0; at < byteLength; at += BLOCK_BYTES) {
-    const part = countNonFinite(await checkpoint.read(ref.tensor, at, Math.min(byteLength, at + BLOCK_BYTES)), dtype);
-    nan += part.nan;
-    inf += part.inf;
-  }
+  const { dtype, file } = info(checkpoint, ref);
+  if (allFinite(bytes, dtype, ref.tensor)) return;
+  const { nan, inf } = await tensorStatistics(checkpoint, ref.tensor);
   throw new ModelError(
     'non_finite_weights',
     `${file}: ${ref.tensor} holds ${nan} NaN and ${inf} infinite values; the checkpoint is damaged or diverged in training`,
