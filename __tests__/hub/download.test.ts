@@ -1,14 +1,16 @@
 // Full downloads, in this process and in others that are killed: the numbers are those of docs/reliability.md.
 
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chmod, link, lstat, mkdir, readdir, readFile, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { describe, expect, test } from '@jest/globals';
 
 import { downloadModel } from '../../src/hub/download.js';
 import { hubReference, type HubReference } from '../../src/hub/reference.js';
+import { selfSigned } from '../support/certificate.js';
 import { COMMIT, faults, sha256, type Fault } from '../support/hub-server.js';
 import { refusal, seededRandom } from '../weights/made-files.js';
 import { patterned, same, withHub, type Made } from './made-hub.js';
@@ -236,16 +238,20 @@ describe('a cache', () => {
     }));
 });
 
+const PROGRAM = join(__dirname_(), 'download-process.mjs');
+
 /** The same download in a process of its own. */
-function inProcess({ env }: Made): ChildProcess {
-  return fork(join(__dirname_, 'download-process.mjs'), ['org/name', WEIGHTS], {
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+function inProcess({ env }: Made, more: Record<string, string> = {}): ChildProcess {
+  return fork(PROGRAM, ['org/name', WEIGHTS], {
+    env: { PATH: process.env['PATH'] ?? '', ...env, ...more },
     execArgv: [],
     silent: true,
   });
 }
 
-const __dirname_ = new URL('.', import.meta.url).pathname;
+function __dirname_(): string {
+  return fileURLToPath(new URL('.', import.meta.url));
+}
 
 function ended(child: ChildProcess): Promise<{ code: number | null; out: string }> {
   let out = '';
@@ -281,6 +287,31 @@ describe('processes', () => {
       { server: { paceBytes: 16_384 } },
     ));
 
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'ended by %s die of it, leave nothing under a final name, and are resumed by the next (91)',
+    (signal) =>
+      withHub(
+        async (made) => {
+          serve(made);
+          const child = inProcess(made);
+          const end = new Promise((resolve) => child.once('exit', (code, by) => resolve([code, by])));
+          while (fetched(made) < 500_000 && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 2));
+          child.kill(signal);
+          // A shell shows 130 and 143.
+          expect(await end).toEqual([null, signal]);
+          expect((await blobs(made)).sort()).toEqual([`${hash}.lock`, `${hash}.part`]);
+          expect(await readdir(join(root(made), 'snapshots', COMMIT))).toEqual([]);
+          const kept = (await lstat(`${blob(made)}.part`)).size;
+          expect(kept).toBeGreaterThan(0);
+          made.hub.forget();
+          expect(await ended(inProcess(made))).toMatchObject({ code: 0 });
+          await expectWhole(made, join(root(made), 'snapshots', COMMIT));
+          expect(made.hub.seen.flatMap(({ at, range }) => (at === 'cdn' ? [range] : []))).toEqual([`bytes=${kept}-${SIZE - 1}`]);
+        },
+        { server: { paceBytes: 16_384 } },
+      ),
+  );
+
   test('that want the same file at once fetch it once, and both have it (92)', () =>
     withHub(
       async (made) => {
@@ -292,4 +323,74 @@ describe('processes', () => {
       },
       { server: { paceBytes: 65_536 } },
     ));
+});
+
+describe('a server with a certificate of its own (67)', () => {
+  async function downloaded(
+    certificate: { key: string; cert: string },
+    trusted: boolean,
+  ): Promise<{ code: number | null; out: string; seen: number }> {
+    return withHub(
+      async (made) => {
+        serve(made);
+        const path = join(made.home, 'own.pem');
+        await writeFile(path, certificate.cert);
+        const { code, out } = await ended(inProcess(made, trusted ? { NODE_EXTRA_CA_CERTS: path } : {}));
+        if (code === 0) await expectWhole(made, join(root(made), 'snapshots', COMMIT));
+        else expect(await blobs(made)).toEqual([]);
+        return { code, out, seen: made.hub.seen.length };
+      },
+      { server: { tls: certificate } },
+    );
+  }
+
+  test('is used once NODE_EXTRA_CA_CERTS names that certificate, as the message advises', async () => {
+    const certificate = selfSigned();
+    const refused = await downloaded(certificate, false);
+    expect(refused).toMatchObject({ code: 1, seen: 0, out: expect.stringMatching(/DEPTH_ZERO_SELF_SIGNED_CERT.*set NODE_EXTRA_CA_CERTS/) });
+    expect(await downloaded(certificate, true)).toMatchObject({ code: 0 });
+  });
+
+  test.each([
+    ['has run out', selfSigned('127.0.0.1', -1), 'CERT_HAS_EXPIRED'],
+    ['is for another address', selfSigned('127.0.0.2'), 'ERR_TLS_CERT_ALTNAME_INVALID'],
+  ])('that %s is refused though it is trusted', async (_, certificate, code) => {
+    const refused = await downloaded(certificate, true);
+    expect(refused).toMatchObject({ code: 1, seen: 0, out: expect.stringContaining(`no safe connection to 127.0.0.1`) });
+    expect(refused.out).toContain(`(${code})`);
+  });
+});
+
+describe('a disk that fills while a file is written (89)', () => {
+  const user = `"$NODE" ${JSON.stringify(PROGRAM)} org/name ${WEIGHTS}`;
+  /** A file system of its own of 4 MB, where this machine lets a user have one; filled up as soon as the download has begun. */
+  const ownDisk = [
+    'mount -t tmpfs -o size=4m none "$CACHE"',
+    `${user} & download=$!`,
+    'until [ -s "$CACHE"/models--org--name/blobs/*.part ]; do :; done',
+    'cat /dev/zero > "$CACHE/filler" 2>/dev/null',
+    'wait $download; code=$?; ls "$CACHE"/models--org--name/blobs; exit $code',
+  ].join('\n');
+  /** Works everywhere: no file of this process may have more than 1 MB. */
+  const limited = `ulimit -f 2000; ${user}; code=$?; ls "$CACHE"/models--org--name/blobs; exit $code`;
+  const mayMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/mnt']).status === 0;
+  const ways: [string, string[], string][] = [['a limit on files', ['sh', '-c', limited], 'the file is too large (EFBIG)']];
+  if (mayMount) ways.push(['a full file system', ['unshare', '-rm', 'sh', '-c', ownDisk], 'the disk is full (ENOSPC)']);
+
+  test.each(ways)('by %s: the download says so and leaves nothing', (_, [command = '', ...args], problem) =>
+    withHub(
+      async (made) => {
+        serve(made);
+        const cache = join(made.home, 'cache');
+        await mkdir(cache);
+        const env = { PATH: process.env['PATH'] ?? '', ...made.env, FUSED_COMPAT_CACHE: cache, CACHE: cache, NODE: process.execPath };
+        const { code, out } = await ended(spawn(command, args, { env }));
+        expect(out).toContain(`org/name: ${problem} on the disk of "${cache}/models--org--name". Set FUSED_COMPAT_CACHE`);
+        expect(code).toBe(1);
+        // Nothing is listed after the message: neither a whole file, nor half of one, nor a lock.
+        expect(out).not.toMatch(new RegExp(`^${hash}`, 'm'));
+      },
+      { server: { paceBytes: 32_768 } },
+    ),
+  );
 });

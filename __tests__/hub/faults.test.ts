@@ -1,12 +1,16 @@
 // What the network and the Hub can do to a read: the numbers are those of docs/reliability.md.
 
+import { truncate, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 
 import { describe, expect, test } from '@jest/globals';
 
+import { selfSigned } from '../support/certificate.js';
 import { COMMIT, faults, TOKEN, type Changes, type Fault, type Repository } from '../support/hub-server.js';
-import { refusal } from '../weights/made-files.js';
+import { readSafetensors } from '../../src/weights/safetensors.js';
+import { refusal, safetensorsBytes } from '../weights/made-files.js';
 import { bytesOf, oneTensor, same, textOf, withHub, type Made } from './made-hub.js';
 
 const WEIGHTS = 'model.safetensors';
@@ -105,6 +109,19 @@ describe('a connection (67, 68, 69)', () => {
         { env: { HF_ENDPOINT: hub.endpoint.replace('http:', 'https:') } },
       );
     }));
+
+  test('to a server that vouches for itself is not tried again, and nothing is asked of it', () =>
+    withHub(
+      async ({ open, log, hub }) => {
+        expect(await refusal(open('org/name'))).toMatch(
+          /^hub_unreachable: org\/name: no safe connection to 127\.0\.0\.1:\d+ \(DEPTH_ZERO_SELF_SIGNED_CERT\)\. If a proxy inspects traffic, set NODE_EXTRA_CA_CERTS/,
+        );
+        expect(log).toEqual([]);
+        expect(hub.seen).toEqual([]);
+        expect(hub.sockets()).toBe(1);
+      },
+      { server: { tls: selfSigned() } },
+    ));
 
   test('on which nothing is answered is given up after the idle time and made again', () =>
     withHub(async (made) => {
@@ -537,4 +554,53 @@ describe('a proxy (67)', () => {
           { env: { HTTP_PROXY: proxy } },
         ),
     ));
+});
+
+describe('a file of over 50 GB, which the Hub gives as a whole by Xet only (87)', () => {
+  const SIZE = 51_000_000_000;
+  const header = JSON.stringify({ a: { dtype: 'U8', shape: [SIZE - 1000], data_offsets: [0, SIZE - 1000] } });
+
+  /** Sparse on disk; the server refuses as CloudFront does: answers over 50 GB, or all of them. */
+  async function large({ hub, home }: Made, refused: (answerBytes: number) => boolean): Promise<void> {
+    const path = join(home, 'large');
+    await writeFile(path, safetensorsBytes(header.padEnd(992)));
+    await truncate(path, SIZE);
+    const make: Fault['make'] = ({ request, response, answer }) => {
+      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+      if (!refused(from === undefined ? SIZE : Number(to) + 1 - Number(from))) return answer();
+      response.writeHead(403, { 'x-amz-cf-id': 'loopback' }).end();
+    };
+    hub.add('org/name', { files: { ...files, [WEIGHTS]: { path, size: SIZE, sha256: 'ab'.repeat(32) } }, faults: [{ at: 'cdn', make }] });
+  }
+
+  test('is read by ranges, which it does give', () =>
+    withHub(async (made) => {
+      await large(made, (bytes) => bytes > 50_000_000_000);
+      const source = await (await made.open('org/name')).open(WEIGHTS);
+      if (source === null) throw new Error('not listed');
+      const file = await readSafetensors(source);
+      const [tensor] = file.tensors.values();
+      if (tensor === undefined) throw new Error('no tensor');
+      expect(await file.read(tensor, SIZE - 1004, SIZE - 1000)).toEqual(new Uint8Array(4));
+      expect(made.hub.bytes()).toBeLessThan(100_000);
+      expect(ranges(made)).toEqual(['bytes=0-65535', `bytes=${SIZE - 4}-${SIZE - 1}`]);
+    }));
+
+  test('of which not even a range is given is refused with the way around it, and asked for twice at most', () =>
+    withHub(async (made) => {
+      await large(made, () => true);
+      const message = await refusal(bytesOf(await made.open('org/name'), WEIGHTS, 0, 1000));
+      expect(message).toMatch(/^download_failed: org\/name: model\.safetensors: 127\.0\.0\.1:\d+ answered 403 \(forbidden\)/);
+      expect(message).toContain(
+        'The file has 51.0 GB, and those over 50 GB the Hub gives by Xet alone, which this program does not speak: run "hf download org/name"',
+      );
+      expect(ranges(made)).toHaveLength(2);
+    }));
+
+  test('and a smaller file that is refused gets no such advice', () =>
+    withHub(async (made) => {
+      const message = await refusal(readRange(made, { at: 'cdn', make: faults.status(403) }));
+      expect(message).toMatch(/^download_failed: .*answered 403/);
+      expect(message).not.toContain('Xet');
+    }));
 });

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 /** Content of a file: bytes, or a file on disk whose sha256 nobody computes. */
@@ -86,23 +87,26 @@ export interface HubServer {
 export const TOKEN = 'hf_testTokenOfTheLoopbackHub';
 export const COMMIT = 'c0ffee'.repeat(6) + 'c0ff';
 
-/** Latency is added to every request before it is looked at; `paceBytes` are written every few milliseconds. */
-export async function startHub(options: { latencyMs?: number; paceBytes?: number } = {}): Promise<HubServer> {
+/** Latency is added to every request before it is looked at; `paceBytes` are written every few milliseconds; with `tls` both servers speak https. */
+export async function startHub(
+  options: { latencyMs?: number; paceBytes?: number; tls?: { key: string; cert: string } } = {},
+): Promise<HubServer> {
   const repositories = new Map<string, Repository>();
   const seen: Seen[] = [];
   let sockets = 0;
   const servers: Server[] = [];
   const listen = async (handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>): Promise<string> => {
-    const server = createServer((request, response) => {
+    const answer = (request: IncomingMessage, response: ServerResponse): void => {
       response.on('error', () => undefined);
       const start = (): void => void handle(request, response).catch((error: unknown) => response.destroy(error as Error));
       if (options.latencyMs === undefined) start();
       else setTimeout(start, options.latencyMs);
-    });
+    };
+    const server = options.tls === undefined ? createServer(answer) : createTlsServer(options.tls, answer);
     server.on('connection', () => sockets++);
     servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`;
   };
 
   const record = (at: Exchange['at'], request: IncomingMessage): Seen => {

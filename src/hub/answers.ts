@@ -122,6 +122,19 @@ function denialOf(status: number, headers: Headers, subject: Subject, settings: 
   return null;
 }
 
+/** Answers over 50 GB the Hub gives by Xet only (huggingface_hub's MAX_HTTP_DOWNLOAD_SIZE). Ranges of such files it may give. */
+const HTTP_BYTES = 50_000_000_000;
+
+/** The same error, with what to do about a file that is too large to come by plain HTTP where that may be why the server refused. */
+export function tooLargeForHttp(error: unknown, { repository }: Subject, size: number): unknown {
+  if (!(error instanceof ModelError) || size <= HTTP_BYTES) return error;
+  if (error.code !== 'download_failed' && error.code !== 'access_denied') return error;
+  const hint =
+    `The file has ${(size / 1e9).toFixed(1)} GB, and those over 50 GB the Hub gives by Xet alone, which this program does not speak: ` +
+    `run "hf download ${repository}" (huggingface_hub with hf_xet) first, then again with the same HF_HOME, or with that folder as the model.`;
+  return new ModelError(error.code, `${error.message} ${hint}`);
+}
+
 /** `Retry-After` in seconds or as a date, else the reset of the `RateLimit` header (`"api";r=0;t=55`), in milliseconds. */
 export function waitOf(headers: Headers, now: number): number | null {
   const after = header(headers, 'retry-after')?.trim() ?? '';

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { dirname, join, relative } from 'node:path';
 
 import { ModelError } from '../errors.js';
-import { codeAndMessage, nameOf } from './answers.js';
+import { codeAndMessage, nameOf, tooLargeForHttp } from './answers.js';
 import type { Subject } from './answers.js';
 import { findBlob, hasContent, modelFolder } from './cache.js';
 import { contentHash, type ContentHash } from './content-hash.js';
@@ -24,6 +24,12 @@ import { sharedEntry, takeShared, type SharedCache } from './shared-cache.js';
 
 const PARALLEL_FILES = 4;
 const READ_BYTES = 4 * 1024 * 1024;
+/** Writes that fail because there is no room, by the error's code; EFBIG is that of FAT's 4 GiB and of a limit on the process (ulimit -f). */
+const FULL: ReadonlyMap<string, string> = new Map([
+  ['ENOSPC', 'the disk is full'],
+  ['EDQUOT', "the user's share of the disk is used up"],
+  ['EFBIG', 'the file is too large'],
+]);
 
 /** A listed file with the hash that its content must have. */
 interface Wanted extends RemoteEntry {
@@ -178,7 +184,8 @@ function noSpace({ model, root }: Place, problem: string): ModelError {
 
 function diskError(place: Place, error: unknown): unknown {
   const { code } = codeAndMessage(error);
-  if (code === 'ENOSPC' || code === 'EDQUOT') return noSpace(place, `the disk is full (${code})`);
+  const full = FULL.get(code);
+  if (full !== undefined) return noSpace(place, `${full} (${code})`);
   if (!/^E[A-Z]+$/.test(code)) return error;
   const problem = `the cache ${quote(place.root)} cannot be written (${code})`;
   return new ModelError('download_failed', `${place.model.id}: ${problem}. Set FUSED_COMPAT_CACHE to a folder that can.`);
@@ -206,9 +213,9 @@ async function fetchBlob(place: Place, entry: Wanted, progress: Progress): Promi
       }
       await rename(part, path);
     } catch (error) {
-      const full = ['ENOSPC', 'EDQUOT'].includes(codeAndMessage(error).code);
+      const full = FULL.has(codeAndMessage(error).code);
       if (full || (error instanceof ModelError && error.code === 'integrity')) await rm(part, { force: true });
-      throw error;
+      throw tooLargeForHttp(error, subjectOf(place, entry.name), entry.size);
     } finally {
       await file.close();
     }

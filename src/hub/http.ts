@@ -149,14 +149,18 @@ export function connectHub(settings: HubSettings, options: { log?: (message: str
       url,
       drop,
       async read(take) {
+        // What goes wrong in taking a piece, such as a full disk, is no fault of the network.
+        let taking = false;
         try {
           for await (const piece of body as AsyncIterable<Uint8Array>) {
             tally.bytes += piece.byteLength;
+            taking = true;
             await take(piece);
+            taking = false;
           }
         } catch (error) {
           drop();
-          if (error instanceof ModelError || error instanceof Transient) throw error;
+          if (taking) throw error;
           throw failureOf(error, url, subject, true, settings.proxyFor(url));
         }
       },

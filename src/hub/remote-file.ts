@@ -1,7 +1,7 @@
 // One file of a Hub repository as a byte source: ranged reads that are checked, merged and resumed. What is in the file is not known here.
 
 import { ModelError } from '../errors.js';
-import { header, nameOf, Transient } from './answers.js';
+import { header, nameOf, tooLargeForHttp, Transient } from './answers.js';
 import type { Subject } from './answers.js';
 import { contentHash, hashName } from './content-hash.js';
 import type { Answer, HubClient, Tally } from './http.js';
@@ -158,7 +158,7 @@ function rangeFetcher(entry: RemoteEntry, place: RemotePlace): (range: Range) =>
   return async ({ start, end }) => {
     const bytes = new Uint8Array(end - start);
     let got = 0;
-    await client.persist(subject, async (progressed) => {
+    const fetched = client.persist(subject, async (progressed) => {
       try {
         const rest = { start: start + got, end };
         const answer = await ask(rest);
@@ -180,6 +180,9 @@ function rangeFetcher(entry: RemoteEntry, place: RemotePlace): (range: Range) =>
         if (error instanceof Transient) route = null;
         throw error;
       }
+    });
+    await fetched.catch((error: unknown) => {
+      throw tooLargeForHttp(error, subject, entry.size);
     });
     return bytes;
   };
