@@ -29,6 +29,7 @@ export type ReasonCode =
   | 'static_warning'
   | 'static_compatible'
   | 'static_inconclusive'
+  | 'standard_fail'
   | 'kernel_fail'
   | 'kernel_warn'
   | 'kernel_pass'

@@ -82,6 +82,7 @@ export function kernelResult(changes: Partial<KernelResult> = {}): KernelResult 
     worst_layer: 3,
     worst_site: 'self_attn.attention',
     probes: null,
+    standard: null,
     ...changes,
   };
 }

@@ -3,7 +3,7 @@
 import type { NumericThresholds } from '../config/types.js';
 import { KernelError, type Kernel, type KernelDevice, type Violation } from '../kernels/kernel.js';
 import type { Site } from '../kernels/sites.js';
-import type { KernelResult, Level, ServingDtype } from '../report/types.js';
+import type { KernelResult, Level, ServingDtype, StandardResult } from '../report/types.js';
 import { UNIT_ROUNDOFF, type Measure } from './measure.js';
 
 export interface KernelRecord {
@@ -16,7 +16,8 @@ export interface KernelRecord {
   readonly failed: boolean;
   /** RMS error over all outputs of a site, if it was measured. */
   injected(site: Site): { rms: number; relative: number } | null;
-  result(): KernelResult;
+  /** @param standard what the kernel's standard variant gave at the same sites, where it has one */
+  result(standard?: KernelResult): KernelResult;
 }
 
 interface Entry {
@@ -25,8 +26,9 @@ interface Entry {
   readonly measure: Measure;
 }
 
-interface Judgement {
+export interface Judgement {
   readonly level: Level;
+  /** What is wrong; null for a pass. */
   readonly detail: string | null;
 }
 
@@ -65,14 +67,33 @@ export function kernelRecord(
       const relative = Math.max(...here.map(({ measure }) => (measure.rms_oracle === 0 ? 0 : measure.rms_error / measure.rms_oracle)));
       return { rms, relative };
     },
-    result() {
+    result(standard) {
       const { name, op, backend } = kernel;
       const named = device instanceof KernelError ? null : device.device;
-      const base = { kernel: name, op, backend, device: named, sites: sites.size, probes: null };
+      const base = { kernel: name, op, backend, device: named, sites: sites.size, probes: null, standard: standardOf(standard) };
       const result = summarise(base, entries, failure, recipes, dtype, limits);
-      return violation === null ? result : { ...result, status: 'fail', detail: violation };
+      // Writing where it must not is its own fault, whatever its standard variant does.
+      if (violation !== null) return { ...result, status: 'fail', detail: violation };
+      return standard?.status === 'fail' ? { ...result, status: 'inconclusive', detail: unjudged(result, standard) } : result;
     },
   };
+}
+
+function standardOf(standard: KernelResult | undefined): StandardResult | null {
+  if (standard === undefined) return null;
+  const { status, detail, accuracy_ratio, max_abs_diff, bitwise_equal } = standard;
+  return { status, detail, accuracy_ratio, max_abs_diff, bitwise_equal };
+}
+
+/** A fused kernel is made to do what the standard path does: where that is wrong already, the fused one says nothing about fusing. */
+function unjudged(fused: KernelResult, standard: KernelResult): string {
+  const beside: Record<Level, string> = {
+    fail: 'the fused one leaves the reference too',
+    warn: 'the fused one is near the limit',
+    pass: 'the fused one stays within the noise of the reference',
+    inconclusive: 'the fused one gave no usable answer',
+  };
+  return `its own standard variant already leaves the reference (${standard.detail ?? 'it fails'}); ${beside[fused.status]}`;
 }
 
 /** `layer 3 self_attn.rotary_emb`, as a reader looks for it. */
@@ -81,7 +102,7 @@ function place(site: Site): string {
 }
 
 function summarise(
-  base: Pick<KernelResult, 'kernel' | 'op' | 'backend' | 'device' | 'sites' | 'probes'>,
+  base: Pick<KernelResult, 'kernel' | 'op' | 'backend' | 'device' | 'sites' | 'probes' | 'standard'>,
   entries: readonly Entry[],
   failure: string | null,
   recipes: readonly string[],
@@ -182,13 +203,17 @@ function worstJudgement(entries: readonly Entry[], dtype: ServingDtype, limits: 
     });
 }
 
-/** The criteria of the design, section 7, for one output of one site. */
 function judge({ site, output, measure }: Entry, dtype: ServingDtype, limits: NumericThresholds): Judgement {
-  const where = `${place(site)}, output ${output}`;
+  const { level, detail } = judgeMeasure(measure, dtype, limits);
+  return { level, detail: detail === null ? null : `${place(site)}, output ${output}: ${detail}` };
+}
+
+/** The criteria for one output of one call (docs/reference.md). */
+export function judgeMeasure(measure: Measure, dtype: ServingDtype, limits: NumericThresholds): Judgement {
   if (measure.non_finite > 0) {
     return {
       level: 'fail',
-      detail: `${where}: ${measure.non_finite} of ${measure.elements} elements are NaN or infinite where the oracle is finite`,
+      detail: `${measure.non_finite} of ${measure.elements} elements are NaN or infinite where the oracle is finite`,
     };
   }
   const ratios = [
@@ -196,16 +221,16 @@ function judge({ site, output, measure }: Entry, dtype: ServingDtype, limits: Nu
     ['max_ratio', maxRatio(measure)],
   ] as const;
   const [name, ratio] = ratios[0][1] >= ratios[1][1] ? ratios[0] : ratios[1];
-  if (ratio > limits.warn_ratio) return { level: 'fail', detail: `${where}: ${name} ${ratio.toPrecision(3)} > ${limits.warn_ratio}` };
+  if (ratio > limits.warn_ratio) return { level: 'fail', detail: `${name} ${ratio.toPrecision(3)} > ${limits.warn_ratio}` };
   const { mean, standard_error: standardError } = measure.scale;
   const beyond = Math.abs(mean);
   const visible = Math.max(UNIT_ROUNDOFF[dtype] / 4, FLOAT32_ARITHMETIC, 2 * measure.scale_floor);
   if (beyond > limits.scale_standard_errors * standardError && beyond > visible) {
     return {
       level: 'fail',
-      detail: `${where}: all values are off by a factor of ${(1 + mean).toPrecision(5)} (scale error ${mean.toExponential(1)}, ${(beyond / standardError).toFixed(0)} standard errors)`,
+      detail: `all values are off by a factor of ${(1 + mean).toPrecision(5)} (scale error ${mean.toExponential(1)}, ${(beyond / standardError).toFixed(0)} standard errors)`,
     };
   }
-  if (ratio > limits.pass_ratio) return { level: 'warn', detail: `${where}: ${name} ${ratio.toPrecision(3)} > ${limits.pass_ratio}` };
+  if (ratio > limits.pass_ratio) return { level: 'warn', detail: `${name} ${ratio.toPrecision(3)} > ${limits.pass_ratio}` };
   return { level: 'pass', detail: null };
 }

@@ -4,7 +4,7 @@
 import type { Program } from '../architectures/program.js';
 import type { NumericThresholds } from '../config/types.js';
 import { ModelError } from '../errors.js';
-import { KernelError, type Kernel, type KernelDevice } from '../kernels/kernel.js';
+import { KernelError, type Kernel, type KernelDevice, type Variant } from '../kernels/kernel.js';
 import { assemble, findSites, type Placement, type Site } from '../kernels/sites.js';
 import type { NdArray } from '../reference/ndarray.js';
 import type { OpRunner } from '../reference/op-runner.js';
@@ -44,6 +44,8 @@ interface Diff extends DiffOptions {
   /** Teacher-forced sites by the index of their last op. */
   readonly sitesAt: ReadonlyMap<number, readonly Placement<Kernel>[]>;
   readonly records: ReadonlyMap<Kernel, KernelRecord>;
+  /** Of the kernels that offer a `standard` variant. */
+  readonly standards: ReadonlyMap<Kernel, KernelRecord>;
 }
 
 /**
@@ -57,21 +59,13 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   const sites = new Map(kernels.map((kernel) => [kernel, findSites(program, kernel.op)]));
   const standing = kernels.filter((kernel) => (sites.get(kernel)?.length ?? 0) > 0);
   const devices = await startKernels(standing, options.require_gpu);
-  const records = new Map(
-    standing.map((kernel) => [
-      kernel,
-      kernelRecord(
-        kernel,
-        devices.get(kernel) as KernelDevice | KernelError,
-        recipes.map(({ name }) => name),
-        dtype,
-        limits,
-      ),
-    ]),
-  );
+  const names = recipes.map(({ name }) => name);
+  const recordOf = (kernel: Kernel) => kernelRecord(kernel, devices.get(kernel) as KernelDevice | KernelError, names, dtype, limits);
+  const records = new Map(standing.map((kernel) => [kernel, recordOf(kernel)]));
+  const standards = new Map(standing.filter((kernel) => offersStandard(devices.get(kernel))).map((kernel) => [kernel, recordOf(kernel)]));
   const base: NumericResult = {
     status: 'inconclusive',
-    recipes: recipes.map(({ name }) => name),
+    recipes: names,
     prompt_tokens: options.prompts.map((prompt) => prompt.length),
     kernels: [],
     model: null,
@@ -93,6 +87,7 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
     sequence,
     recipes,
     records,
+    standards,
     lanes: [],
     eagerLane: pure[1] as Lane,
     sitesAt: teacherForced(options, sites),
@@ -118,7 +113,7 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
           ),
           limits,
         });
-  const results = standing.map((kernel) => (records.get(kernel) as KernelRecord).result());
+  const results = standing.map((kernel) => (records.get(kernel) as KernelRecord).result(standards.get(kernel)?.result()));
   const levels = [...results.map(({ status }) => status), ...(model === null ? [] : [model.status])];
   const status = (['fail', 'inconclusive', 'warn'] as const).find((level) => levels.includes(level)) ?? 'pass';
   return { ...base, status, kernels: results, model };
@@ -144,6 +139,10 @@ async function startKernels(kernels: readonly Kernel[], requireGpu: boolean): Pr
       throw new ModelError('no_gpu', `require-gpu is set, but kernel ${name} would run on ${device.device}`);
   }
   return new Map(started);
+}
+
+function offersStandard(device: KernelDevice | KernelError | undefined): boolean {
+  return device !== undefined && !(device instanceof KernelError) && device.variants.includes('standard');
 }
 
 async function run(diff: Diff, layers: LayerMeter, logits: LogitsMeter): Promise<void> {
@@ -204,26 +203,44 @@ async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]
   for (const { kernel, site } of placements) {
     const record = diff.records.get(kernel) as KernelRecord;
     const inputs = laneInputs(site, diff.eagerLane);
-    const weights = await siteWeights(diff, site);
-    let called: Called;
-    try {
-      called = await callKernel(diff, kernel, site, { ...inputs, ...weights }, diff.sequence);
-    } catch (error) {
-      if (!(error instanceof KernelError)) throw error;
-      record.fail(site, error.message);
-      continue;
-    }
+    const given = { ...inputs, ...(await siteWeights(diff, site)) };
+    const called = await answerOf(diff, kernel, site, given, 'fused', record);
+    const standard = diff.standards.get(kernel);
+    const own = standard === undefined || standard.failed ? null : await answerOf(diff, kernel, site, given, 'standard', standard);
+    if (called === null && own === null) continue;
     const run = (recipe: Recipe) => runSite(diff, site, recipe, inputs, diff.sequence);
     const known = references.get(site.op) ?? {
       oracle: await run(ORACLE),
       recipes: [laneOutputs(site, diff.eagerLane), ...(await Promise.all(diff.recipes.slice(1).map(run)))],
     };
     references.set(site.op, known);
-    record.violate(site, called.violations);
-    for (const [name, output] of Object.entries(called.outputs)) {
-      const recipes = known.recipes.map((values) => values[name]?.data as Float32Array);
-      record.add(site, name, measure(output.data as Float32Array, known.oracle[name]?.data as Float64Array, recipes, diff.dtype));
-    }
+    const compare = (to: KernelRecord, answered: Called) => {
+      to.violate(site, answered.violations);
+      for (const [name, output] of Object.entries(answered.outputs)) {
+        const recipes = known.recipes.map((values) => values[name]?.data as Float32Array);
+        to.add(site, name, measure(output.data as Float32Array, known.oracle[name]?.data as Float64Array, recipes, diff.dtype));
+      }
+    };
+    if (called !== null) compare(record, called);
+    if (standard !== undefined && own !== null) compare(standard, own);
+  }
+}
+
+/** What a variant gives at a site; null, and noted, when it gives no usable answer. */
+async function answerOf(
+  diff: Diff,
+  kernel: Kernel,
+  site: Site,
+  inputs: Tensors,
+  variant: Variant,
+  record: KernelRecord,
+): Promise<Called | null> {
+  try {
+    return await callKernel(diff, kernel, site, inputs, diff.sequence, variant);
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    record.fail(site, error.message);
+    return null;
   }
 }
 

@@ -84,6 +84,45 @@ export interface KernelResult {
   worst_layer: number | null;
   worst_site: string | null;
   probes: { name: string; status: Level; detail: string }[] | null;
+  /** The user's own unfused path by the same criteria; null: the kernel offers none, or it was not run. */
+  standard: StandardResult | null;
+}
+
+/** The `standard` variant of a kernel, teacher-forced at the same sites. */
+export interface StandardResult {
+  status: Level;
+  /** Why it is not `pass`; null for a pass. */
+  detail: string | null;
+  accuracy_ratio: number | null;
+  max_abs_diff: number | null;
+  bitwise_equal: number | null;
+}
+
+/** How long one call of a kernel takes at one site of the model. Its microseconds and what follows from them differ between two runs. */
+export interface KernelTime {
+  kernel: string;
+  /** transformers' module name of the site that was timed. */
+  site: string;
+  layer: number | null;
+  /** Tokens of the timed call. */
+  tokens: number;
+  /** Median of one call. */
+  fused_us: number | null;
+  standard_us: number | null;
+  /** standard_us over fused_us: 2 is twice as fast as standard. */
+  speedup: number | null;
+  /** `device`: the backend's own events; `wall`: the clock around the call. */
+  timer: 'device' | 'wall' | null;
+  /** `own`: the user's standard variant; `unfused chain`: the contract's ops one by one on the same device. */
+  standard: 'own' | 'unfused chain' | null;
+  /** Why something was not measured, or what the time holds beside the kernel. */
+  note: string | null;
+}
+
+export interface Performance {
+  kernels: KernelTime[];
+  /** Of the first kernel that is a whole model; null: none is. */
+  tokens_per_second: { fused: number | null; standard: number | null } | null;
 }
 
 export interface ModelLayer {
@@ -125,7 +164,8 @@ export interface NumericResult {
   /** null: no kernel ran, so there was no fused model. */
   model: ModelLevel | null;
   generation: null;
-  performance: null;
+  /** Never a reason for a verdict; null: no kernel ran. */
+  performance: Performance | null;
   canaries: null;
 }
 
@@ -151,5 +191,6 @@ export interface Report {
   gate: 'pass' | 'fail';
   models: ModelReport[];
   /** The only part that differs between two runs on the same input. */
+  /** This and the measured times of `numeric.performance` are all that differs between two runs on the same input. */
   timing: { started_at: string; duration_ms: number; models: { id: string; duration_ms: number }[] };
 }

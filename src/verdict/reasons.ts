@@ -68,8 +68,11 @@ function kernelReason(kernel: KernelResult, limits: NumericThresholds): Reason {
   if (kernel.max_abs_diff !== null && !said.includes('max_abs_diff')) facts.push(`max_abs_diff ${difference(kernel.max_abs_diff)}`);
   if (kernel.worst_layer !== null && !said.includes('layer'))
     facts.push(`worst in layer ${kernel.worst_layer}${kernel.worst_site === null ? '' : ` at ${kernel.worst_site}`}`);
+  if (kernel.status === 'fail' && kernel.standard?.status === 'pass')
+    facts.push('its standard variant passes, so the fault is in the fused one');
+  const unjudged = kernel.status === 'inconclusive' && kernel.standard?.status === 'fail';
   return {
-    code: KERNEL_CODES[kernel.status],
+    code: unjudged ? 'standard_fail' : KERNEL_CODES[kernel.status],
     message: sentence(`Kernel ${kernel.kernel} (${kernel.op}) ${KERNEL_WORDS[kernel.status]}`, facts),
   };
 }

@@ -55,6 +55,8 @@ export function recommend(evidence: Evidence, verdict: Verdict): string[] {
 /** The usual suspects of an op, in the order in which they are found in practice. */
 function forKernel(kernel: KernelResult, standardErrors: number): string | undefined {
   const where = `Kernel ${kernel.kernel}`;
+  if (kernel.status === 'inconclusive' && kernel.standard?.status === 'fail')
+    return `${where}: bring its standard variant to what transformers computes for this model first, the fused one after that: ${suspects(kernel.op)}`;
   if (kernel.status === 'inconclusive')
     return `${where}: see that it runs to its end on this model's shapes; until then nothing is known about it.`;
   if (kernel.status === 'pass') return undefined;

@@ -58,10 +58,13 @@ export function decide(evidence: Evidence): Decision {
   };
 }
 
-function verdictOf({ static: checked, failure, policy }: Evidence, level: Level | null): Verdict {
+function verdictOf({ static: checked, numeric, failure, policy }: Evidence, level: Level | null): Verdict {
   // What is known to be wrong stays wrong, whatever else could not be found out, and under every policy.
-  if (level === 'fail') return 'INCOMPATIBLE';
-  if (failure !== null && MODEL_IN_DOUBT.has(failure.code)) return 'INCONCLUSIVE';
+  if (numericFails(numeric, level)) return 'INCOMPATIBLE';
+  const inDoubt = failure !== null && MODEL_IN_DOUBT.has(failure.code);
+  if (policy === 'strict' && checked?.status === 'INCOMPATIBLE' && !inDoubt) return 'INCOMPATIBLE';
+  if (standardFails(numeric)) return 'IMPLEMENTATION_ISSUE';
+  if (inDoubt) return 'INCONCLUSIVE';
 
   const proven = policy !== 'static' && (level === 'pass' || level === 'warn');
   if (checked?.status === 'INCOMPATIBLE' && (policy !== 'evidence' || !proven)) return 'INCOMPATIBLE';
@@ -69,6 +72,17 @@ function verdictOf({ static: checked, failure, policy }: Evidence, level: Level 
   if (policy === 'static') return checked.status;
   if (!proven) return 'INCONCLUSIVE';
   return level === 'warn' || checked.status !== 'COMPATIBLE' ? 'WARNING' : 'COMPATIBLE';
+}
+
+/** Whether the user's own unfused path leaves the reference: what the whole model does with the fused one then says nothing about fusing. */
+function standardFails(numeric: NumericResult | null): boolean {
+  return numeric?.kernels.some(({ standard }) => standard?.status === 'fail') ?? false;
+}
+
+/** Whether the numeric diff alone makes a model INCOMPATIBLE. */
+function numericFails(numeric: NumericResult | null, level: Level | null): boolean {
+  if (level !== 'fail') return false;
+  return !standardFails(numeric) || (numeric?.kernels.some(({ status }) => status === 'fail') ?? false);
 }
 
 /**
@@ -95,7 +109,11 @@ function reasonsFor(evidence: Evidence, level: Level | null, verdict: Verdict): 
   const unchecked: Reason[] =
     checked === null && failure === null ? [{ code: 'static_inconclusive', message: 'The static check did not run.' }] : [];
 
-  if (level === 'fail') return [...numerics, ...failures, ...statics, ...unchecked];
+  if (verdict === 'IMPLEMENTATION_ISSUE') {
+    const deciding = numerics.filter(({ code }) => code === 'standard_fail');
+    return [...deciding, ...numerics.filter((reason) => !deciding.includes(reason)), ...failures, ...statics, ...unchecked];
+  }
+  if (numericFails(numeric, level)) return [...numerics, ...failures, ...statics, ...unchecked];
   if (verdict === 'INCONCLUSIVE') return [...failures, ...unchecked, ...unmeasured, ...numerics, ...statics];
   if (verdict === 'INCOMPATIBLE') return [...statics, ...failures, ...unmeasured, ...numerics];
   const sensitive = checked !== null && checked.status !== 'COMPATIBLE' && (level === 'pass' || level === 'warn');
