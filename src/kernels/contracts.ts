@@ -1,6 +1,6 @@
 // Op contracts as data: the tensors and attributes of every op a kernel can implement, and the run of program ops it stands for.
 
-import type { OpName } from '../architectures/program.js';
+import type { AttributeValue, OpName } from '../architectures/program.js';
 
 /** One op of the run. Names starting with `#` are values inside the run, which nothing outside may need. */
 export interface Step {
@@ -15,14 +15,65 @@ export interface Step {
   readonly optional?: Readonly<Record<string, readonly string[]>>;
 }
 
+export type TensorDtype = 'serving' | 'float32' | 'int64';
+
+/** A tensor of a contract. Names of sizes are those of docs/kernels.md: T tokens, H hidden size, Nq and Nkv heads, D head_dim, R rotary_dim ... */
+export interface ContractTensor {
+  readonly name: string;
+  /** Row-major; each a size (`T`) or arithmetic over sizes (`R/2`). */
+  readonly shape: readonly string[];
+  /** `serving`: what the model is served in, whatever that is in this run. */
+  readonly dtype: TensorDtype;
+  /** Only there where the model has it. */
+  readonly optional: boolean;
+}
+
+export interface ContractAttribute {
+  readonly name: string;
+  readonly type: 'float' | 'int' | 'bool' | 'string';
+  readonly meaning: string;
+}
+
 export interface Contract {
-  readonly attributes: readonly string[];
-  readonly outputs: readonly string[];
+  readonly inputs: readonly ContractTensor[];
+  readonly attributes: readonly ContractAttribute[];
+  readonly outputs: readonly ContractTensor[];
   readonly steps: readonly Step[];
+}
+
+/** `q [T,Nq,D]`, `bias? [B]`, `cos [T,R/2] float32`, one after the other. */
+function tensors(text: string): ContractTensor[] {
+  return [...text.matchAll(/([a-z_]+)(\??) \[([^\]]*)\](?: (float32|int64))?/g)].map(([, name = '', optional, shape = '', dtype]) => ({
+    name,
+    shape: shape.split(','),
+    dtype: (dtype as TensorDtype | undefined) ?? 'serving',
+    optional: optional === '?',
+  }));
+}
+
+const ATTRIBUTES = {
+  eps: ['float', 'added to the mean of squares'],
+  weight_offset: ['float', '1 where norms multiply by one plus the stored weight (Gemma), else 0'],
+  num_heads: ['int', 'query heads Nq'],
+  num_kv_heads: ['int', 'key/value heads Nkv'],
+  head_dim: ['int', 'D'],
+  layout: ['string', '`half` (element i pairs with i + R/2) or `interleaved` (2i with 2i + 1)'],
+  rotary_dim: ['int', 'R: the first R of D elements are rotated'],
+  scale: ['float', 'factor on the scores'],
+  causal: ['bool', 'a query sees no later position; always true here'],
+  window: ['int', '0: none; else a query sees itself and the window − 1 positions before it'],
+  softcap: ['float', '0: none; else scores become softcap · tanh(score / softcap)'],
+  activation: ['string', '`silu` or `gelu_tanh`'],
+} as const satisfies Readonly<Record<string, readonly [ContractAttribute['type'], string]>>;
+
+function attributes(...names: readonly (keyof typeof ATTRIBUTES)[]): ContractAttribute[] {
+  return names.map((name) => ({ name, type: ATTRIBUTES[name][0], meaning: ATTRIBUTES[name][1] }));
 }
 
 const NORM = ['eps', 'weight_offset'] as const;
 const ROPE = ['layout', 'rotary_dim'] as const;
+const QK = 'q [T,Nq,D], k [T,Nkv,D]';
+const TABLES = 'cos [T,R/2] float32, sin [T,R/2] float32';
 
 const RMS_NORM: Step = { op: 'rms_norm', inputs: { x: 'x' }, weights: { weight: ['weight'] }, outputs: { y: 'y' } };
 const QK_NORM: Step = {
@@ -39,24 +90,34 @@ function linear(x: string, weight: string, y: string): Step {
 }
 
 export const CONTRACTS: ReadonlyMap<string, Contract> = new Map<string, Contract>([
-  ['rms_norm', { attributes: NORM, outputs: ['y'], steps: [RMS_NORM] }],
+  ['rms_norm', { inputs: tensors('x [T,H], weight [H]'), attributes: attributes(...NORM), outputs: tensors('y [T,H]'), steps: [RMS_NORM] }],
   [
     'add_rms_norm',
     {
-      attributes: NORM,
-      outputs: ['y', 'residual_out'],
+      inputs: tensors('x [T,H], residual [T,H], weight [H]'),
+      attributes: attributes(...NORM),
+      outputs: tensors('y [T,H], residual_out [T,H]'),
       steps: [
         { op: 'add', inputs: { x: 'x', residual: 'residual' }, outputs: { y: 'residual_out' } },
         { ...RMS_NORM, inputs: { x: 'residual_out' } },
       ],
     },
   ],
-  ['linear', { attributes: [], outputs: ['y'], steps: [{ ...linear('x', 'weight', 'y'), optional: { bias: ['bias'] } }] }],
+  [
+    'linear',
+    {
+      inputs: tensors('x [T,A], weight [B,A], bias? [B]'),
+      attributes: attributes(),
+      outputs: tensors('y [T,B]'),
+      steps: [{ ...linear('x', 'weight', 'y'), optional: { bias: ['bias'] } }],
+    },
+  ],
   [
     'rms_norm_qkv',
     {
-      attributes: [...NORM, 'num_heads', 'num_kv_heads', 'head_dim'],
-      outputs: ['q', 'k', 'v'],
+      inputs: tensors('x [T,H], norm_weight [H], qkv_weight [(Nq+2Nkv)·D,H], qkv_bias? [(Nq+2Nkv)·D]'),
+      attributes: attributes(...NORM, 'num_heads', 'num_kv_heads', 'head_dim'),
+      outputs: tensors(`${QK}, v [T,Nkv,D]`),
       steps: [
         { ...RMS_NORM, weights: { norm_weight: ['weight'] }, outputs: { y: '#normed' } },
         {
@@ -69,13 +130,17 @@ export const CONTRACTS: ReadonlyMap<string, Contract> = new Map<string, Contract
       ],
     },
   ],
-  ['qk_norm', { attributes: NORM, outputs: ['q', 'k'], steps: [QK_NORM] }],
-  ['rope', { attributes: ROPE, outputs: ['q', 'k'], steps: [ROTARY] }],
+  [
+    'qk_norm',
+    { inputs: tensors(`${QK}, q_weight [D], k_weight [D]`), attributes: attributes(...NORM), outputs: tensors(QK), steps: [QK_NORM] },
+  ],
+  ['rope', { inputs: tensors(`${QK}, ${TABLES}`), attributes: attributes(...ROPE), outputs: tensors(QK), steps: [ROTARY] }],
   [
     'qk_norm_rope',
     {
-      attributes: [...NORM, ...ROPE],
-      outputs: ['q', 'k'],
+      inputs: tensors(`${QK}, q_weight [D], k_weight [D], ${TABLES}`),
+      attributes: attributes(...NORM, ...ROPE),
+      outputs: tensors(QK),
       steps: [
         { ...QK_NORM, outputs: { q: '#q', k: '#k' } },
         { ...ROTARY, inputs: { q: '#q', k: '#k', cos: 'cos', sin: 'sin' } },
@@ -85,18 +150,28 @@ export const CONTRACTS: ReadonlyMap<string, Contract> = new Map<string, Contract
   [
     'attention',
     {
-      attributes: ['scale', 'causal', 'window', 'softcap'],
-      outputs: ['o'],
+      inputs: tensors('q [T,Nq,D], k [S,Nkv,D], v [S,Nkv,D]'),
+      attributes: attributes('scale', 'causal', 'window', 'softcap'),
+      outputs: tensors('o [T,Nq,D]'),
       steps: [{ op: 'attention', inputs: { q: 'q', k: 'k', v: 'v' }, outputs: { o: 'o' } }],
     },
   ],
-  ['silu_mul', { attributes: [], outputs: ['y'], steps: [GATE] }],
-  ['gelu_tanh_mul', { attributes: [], outputs: ['y'], steps: [{ ...GATE, op: 'gelu_tanh_mul' }] }],
+  ['silu_mul', { inputs: tensors('gate [T,I], up [T,I]'), attributes: attributes(), outputs: tensors('y [T,I]'), steps: [GATE] }],
+  [
+    'gelu_tanh_mul',
+    {
+      inputs: tensors('gate [T,I], up [T,I]'),
+      attributes: attributes(),
+      outputs: tensors('y [T,I]'),
+      steps: [{ ...GATE, op: 'gelu_tanh_mul' }],
+    },
+  ],
   [
     'swiglu_mlp',
     {
-      attributes: ['activation'],
-      outputs: ['y'],
+      inputs: tensors('x [T,H], gate_weight [I,H], up_weight [I,H], down_weight [H,I]'),
+      attributes: attributes('activation'),
+      outputs: tensors('y [T,H]'),
       steps: [
         linear('x', 'gate_weight', '#gate'),
         linear('x', 'up_weight', '#up'),
@@ -106,3 +181,39 @@ export const CONTRACTS: ReadonlyMap<string, Contract> = new Map<string, Contract
     },
   ],
 ]);
+
+export function contractInputs(op: string): readonly ContractTensor[] {
+  return CONTRACTS.get(op)?.inputs ?? [];
+}
+
+export function contractOutputs(op: string): readonly ContractTensor[] {
+  return CONTRACTS.get(op)?.outputs ?? [];
+}
+
+type Shapes = Readonly<Record<string, { readonly shape: readonly number[] } | undefined>>;
+type Attributes = Readonly<Record<string, AttributeValue>>;
+
+/** Attributes that are sizes. */
+const SIZE_ATTRIBUTES: Readonly<Record<string, string>> = { num_heads: 'Nq', num_kv_heads: 'Nkv', head_dim: 'D', rotary_dim: 'R' };
+
+/** Sizes of a call (T, H, Nq ...), as far as its inputs and attributes tell. */
+export function callSizes(op: string, inputs: Shapes, given: Attributes): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>();
+  for (const { name, shape } of contractInputs(op)) {
+    for (const [axis, size] of shape.entries()) {
+      const length = inputs[name]?.shape[axis];
+      if (length !== undefined && !sizes.has(size)) sizes.set(size, length);
+    }
+  }
+  for (const [name, size] of Object.entries(SIZE_ATTRIBUTES)) {
+    const value = given[name];
+    if (typeof value === 'number') sizes.set(size, value);
+  }
+  return sizes;
+}
+
+/** Shape of each output of a call; null for a length that only the kernel knows (how many tokens it generates). */
+export function outputShapes(op: string, inputs: Shapes, given: Attributes): Record<string, (number | null)[]> {
+  const sizes = callSizes(op, inputs, given);
+  return Object.fromEntries(contractOutputs(op).map(({ name, shape }) => [name, shape.map((size) => sizes.get(size) ?? null)]));
+}

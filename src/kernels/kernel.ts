@@ -3,7 +3,7 @@
 import type { AttributeValue } from '../architectures/program.js';
 import type { NdArray } from '../reference/ndarray.js';
 import type { ServingDtype } from '../report/types.js';
-import { CONTRACTS } from './contracts.js';
+import { outputShapes } from './contracts.js';
 import type { KernelManifest } from './manifest.js';
 
 /** What goes into a kernel and comes out: float32 values that the serving dtype holds exactly (cos and sin: any float32), or token ids. */
@@ -73,47 +73,27 @@ export class DeviceLost extends KernelError {
   override readonly name = 'DeviceLost';
 }
 
-type Inputs = Readonly<Record<string, KernelTensor>>;
-type Attributes = Readonly<Record<string, AttributeValue>>;
-
 /**
  * Checks that a kernel gave every output of its contract in the contract's shape, and drops what else it gave.
  * @throws KernelError
  */
 export function checkOutputs(
   op: string,
-  inputs: Inputs,
-  attributes: Attributes,
+  inputs: KernelCall['inputs'],
+  attributes: KernelCall['attributes'],
   outputs: Readonly<Record<string, NdArray>>,
 ): Record<string, NdArray> {
-  const names = CONTRACTS.get(op)?.outputs ?? [];
+  const shapes = Object.entries(outputShapes(op, inputs, attributes));
   const checked: Record<string, NdArray> = {};
-  for (const name of names) {
+  for (const [name, shape] of shapes) {
     const output = outputs[name];
-    if (output === undefined) throw new KernelError(`output ${name} is missing; ${op} gives ${names.join(', ')}`);
-    const shape = outputShape(op, name, inputs, attributes);
-    if (shape.length !== output.shape.length || shape.some((size, i) => size !== output.shape[i])) {
-      throw new KernelError(`output ${name} has shape [${output.shape.join(', ')}]; it must be [${shape.join(', ')}]`);
+    if (output === undefined) throw new KernelError(`output ${name} is missing; ${op} gives ${shapes.map(([each]) => each).join(', ')}`);
+    if (shape.length !== output.shape.length || shape.some((size, i) => size !== null && size !== output.shape[i])) {
+      throw new KernelError(
+        `output ${name} has shape [${output.shape.join(', ')}]; it must be [${shape.map((size) => size ?? 'any').join(', ')}]`,
+      );
     }
     checked[name] = output;
   }
   return checked;
-}
-
-function outputShape(op: string, output: string, inputs: Inputs, attributes: Attributes): readonly number[] {
-  const shapeOf = (name: string) => inputs[name]?.shape ?? [];
-  switch (op) {
-    case 'linear':
-      return [shapeOf('x')[0] ?? 0, shapeOf('weight')[0] ?? 0];
-    case 'rms_norm_qkv':
-      return [shapeOf('x')[0] ?? 0, Number(attributes[output === 'q' ? 'num_heads' : 'num_kv_heads']), Number(attributes['head_dim'])];
-    case 'attention':
-      return shapeOf('q');
-    case 'silu_mul':
-    case 'gelu_tanh_mul':
-      return shapeOf('gate');
-    default:
-      // Everything else gives back what goes in: q as q, k as k, the rest as x.
-      return shapeOf(output === 'q' || output === 'k' ? output : 'x');
-  }
 }

@@ -66,7 +66,7 @@ function matchAt(program: Program, name: string, contract: Contract, start: numb
       bound.set(contractTensor, value);
       if (!contractTensor.startsWith('#')) outputs.set(contractTensor, value);
     }
-    for (const attribute of contract.attributes) {
+    for (const { name: attribute } of contract.attributes) {
       const value = attribute === 'activation' && op.op.endsWith('_mul') ? op.op.slice(0, -'_mul'.length) : op.attributes[attribute];
       if (value !== undefined) attributes[attribute] = value;
     }
