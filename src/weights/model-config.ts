@@ -11,7 +11,7 @@ const CONFIG_LIMIT = 10_000_000;
 
 /**
  * The model's config.json; `null` when it is missing and need not be there, because the weights say the same.
- * @throws ModelError `config_invalid`, with line and column where there is one
+ * @throws ModelError `config_invalid`, with line and column where there is one; those of the Hub as they are
  */
 export async function readModelConfig(files: ModelFiles): Promise<Record<string, unknown> | null> {
   // A GGUF file that was named by itself: whatever lies beside it may belong to another model.
@@ -41,8 +41,8 @@ async function readBytes(files: ModelFiles): Promise<Uint8Array | null> {
     if (source.byteLength > CONFIG_LIMIT) throw invalid(`${source.byteLength} bytes; the limit is ${CONFIG_LIMIT}.`);
     return await source.slice(0, source.byteLength);
   } catch (error) {
-    // Links out of the folder, pipes, read errors: the same sentence, but it is the config that is at fault.
-    throw error instanceof ModelError ? new ModelError('config_invalid', error.message) : error;
+    // Links out of the folder, pipes, read errors: the same sentence, but it is the config that is at fault. What the Hub or the network did stays that.
+    throw error instanceof ModelError && error.code === 'weights_invalid' ? new ModelError('config_invalid', error.message) : error;
   } finally {
     await source?.close();
   }
