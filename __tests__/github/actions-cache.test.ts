@@ -106,6 +106,14 @@ async function expectWhole(folder: string): Promise<void> {
   expect(await readFile(join(folder, 'config.json'), 'utf8')).toBe(CONFIG);
 }
 
+/** Waits for what must come soon; a test that waits in vain fails and leaves nothing that runs. */
+async function until(isSo: () => boolean): Promise<void> {
+  for (let tries = 0; !isSo(); tries++) {
+    if (tries > 2_000) throw new Error('it never came');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
 /** Bytes of files that the Hub sent, its listing left out. */
 const fetched = ({ hub }: World): number => hub.seen.reduce((sum, { at, bytes }) => sum + (at === 'api' ? 0 : bytes), 0);
 
@@ -369,7 +377,7 @@ describe('a cache service that fails', () => {
     withWorld({}, async (world) => {
       world.service.fault = () => fault;
       await expectMiss(world, reason, { limitMs: 2_000 });
-      while (world.service.sockets() > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      await until(() => world.service.sockets() === 0);
     }),
   );
 
@@ -389,10 +397,12 @@ describe('a cache service that fails', () => {
         stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       });
       const ended = new Promise((resolve) => child.on('exit', (_, signal) => resolve(signal)));
+      const limit = setTimeout(() => child.kill('SIGTERM'), 20_000);
       child.send({ task: 'restore', key: 'key', paths: ['blobs/a'] });
-      while (service.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      await until(() => service.calls.length > 0);
       child.disconnect();
       expect(await ended).toBe('SIGKILL');
+      clearTimeout(limit);
     }));
 
   test('while the archive comes is a miss', () =>
