@@ -1,6 +1,8 @@
 // The main job, top to bottom: what the user asked for → kernels × models → evidence → verdicts → gate.
 
+import { existsSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildProgram, checkWeights } from './architectures/registry.js';
 import type { Program } from './architectures/program.js';
@@ -13,7 +15,7 @@ import type { Environment } from './hub/settings.js';
 import type { SharedCache } from './hub/shared-cache.js';
 import { loadManifests, type KernelManifest } from './kernels/manifest.js';
 import { kernelProcesses } from './kernels/processes.js';
-import { SHIPPED_KERNELS } from './kernels/shipped.js';
+import { SHIPPED_KERNELS, unfusedName } from './kernels/shipped.js';
 import { judgeModel, servingDtype, tokenize } from './models.js';
 import type { NdArray } from './reference/ndarray.js';
 import { checkPrompt } from './reference/sequence.js';
@@ -53,6 +55,7 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
   const { clock = () => new Date(), log = () => undefined } = edges;
   const started = clock();
   const kernels = await kernelsUnderTest(config);
+  const unfused = await unfusedKernels(kernels);
   const jobs = Math.min(jobsOf(config), config.models.length);
   const engine = edges.engine ?? startThreads(jobs);
   const hub = accessOf(edges, config.offline);
@@ -61,7 +64,7 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
     const inTurn = lanes(jobs);
     const judge = async (ref: ModelRef) => {
       const from = clock();
-      const model = await judgeModel({ config, kernels, processes, engine, hub, log }, ref);
+      const model = await judgeModel({ config, kernels, unfused, processes, engine, hub, log }, ref);
       return { model, timing: { id: ref.id, duration_ms: clock().getTime() - from.getTime() } };
     };
     const judged = await Promise.all(config.models.map((ref) => inTurn(() => judge(ref))));
@@ -95,6 +98,13 @@ function accessOf({ env = process.env, log, patience, shared }: Edges, offline: 
 async function kernelsUnderTest(config: Config): Promise<readonly KernelManifest[] | null> {
   if (config.policy === 'static') return null;
   return config.kernels === null ? SHIPPED_KERNELS : loadManifests(config.kernels);
+}
+
+/** Our CUDA kernels for single ops, under names of their own; only where there are CUDA kernels to compare with them. */
+async function unfusedKernels(kernels: readonly KernelManifest[] | null): Promise<readonly KernelManifest[]> {
+  const folder = fileURLToPath(new URL('../kernels/cuda', import.meta.url));
+  if (kernels?.some(({ backend }) => backend === 'cuda') !== true || !existsSync(folder)) return [];
+  return (await loadManifests(folder)).map((manifest) => ({ ...manifest, name: unfusedName(manifest.name) }));
 }
 
 function heading(config: Config, models: readonly ModelReport[]): Omit<Report, 'models' | 'timing'> {

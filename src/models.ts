@@ -27,6 +27,8 @@ export interface ModelRun {
   readonly config: Config;
   /** null: no kernels are run (policy `static`). */
   readonly kernels: readonly KernelManifest[] | null;
+  /** Kernels of ours that `cuda` kernels are compared with for speed. */
+  readonly unfused: readonly KernelManifest[];
   readonly processes: KernelProcesses;
   readonly engine: Engine;
   readonly hub: HubAccess;
@@ -125,6 +127,7 @@ async function numeric(
       dtype,
       prompts,
       kernels,
+      unfused: run.unfused,
       execution_provider: config.execution_provider,
       require_gpu: config.require_gpu,
       layers: config.layers,
@@ -132,7 +135,7 @@ async function numeric(
     },
     {
       onLayer: (layer) => log(`${ref.id}: layer ${layer + 1} of ${program.num_hidden_layers}`),
-      onQuestion: (question) => answerKernelQuestion(run.processes, kernels, question),
+      onQuestion: (question) => answerKernelQuestion(run.processes, [...kernels, ...run.unfused], question),
     },
   );
 }

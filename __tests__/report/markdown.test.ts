@@ -189,7 +189,7 @@ describe('hostile text', () => {
     '"%s" as a name stays one cell of code',
     (id) => {
       const row = /<tbody>\n<tr>.*?<\/tr>/s.exec(rendered(renderMarkdown(report([modelReport({ id })]))))?.[0] ?? '';
-      expect(row.match(/<td/g)).toHaveLength(9);
+      expect(row.match(/<td/g)).toHaveLength(10);
       expect(row).toMatch(/^<tbody>\n<tr>\n<td><code>[^<]*<\/code><\/td>/);
     },
   );

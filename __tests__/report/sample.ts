@@ -1,7 +1,7 @@
 // The report that the rendering tests look at: the published story of three models, one model of every other kind of trouble.
 
 import type { ModelReport, Report } from '../../src/report/types.js';
-import { kernelResult, modelLevel, modelReport, numericResult, qwenStatic, report } from '../support/report.js';
+import { kernelResult, kernelTime, modelLevel, modelReport, numericResult, qwenStatic, report } from '../support/report.js';
 
 export const passing = modelReport();
 
@@ -62,6 +62,23 @@ export const failing = modelReport({
         worst_site: 'self_attn.rotary_emb',
       }),
     ],
+    performance: {
+      kernels: [
+        kernelTime({ layer: 9, fused_us: 80, standard_us: 60, speedup: 0.75, timer: 'wall', standard: 'unfused chain' }),
+        kernelTime({ kernel: 'braid-rope', site: 'self_attn.rotary_emb', layer: 9, fused_us: 12.5, standard_us: 31, speedup: 2.48 }),
+        kernelTime({
+          kernel: 'braid-mlp',
+          site: 'mlp',
+          layer: 9,
+          fused_us: 41,
+          standard_us: null,
+          speedup: null,
+          standard: null,
+          note: 'there is no unfused CUDA kernel of ours for gelu_tanh_mul in this dtype',
+        }),
+      ],
+      tokens_per_second: null,
+    },
     model: modelLevel({ status: 'fail', kl_fused: 6.47, kl_ratio: 15300, top1_agreement: 0.083, decisive_flips: 171, amplification: 1.02 }),
   }),
   diagnosis: [
@@ -103,7 +120,22 @@ export const hostile: ModelReport = modelReport({
   static: qwenStatic({
     findings: [{ code: 'x', layer: 0, tensor: `a|b${'very_long_'.repeat(30)}.weight`, value: 1, message: '--- <!-- hidden' }],
   }),
-  numeric: numericResult({ kernels: [kernelResult({ kernel: 'k|`x', device: '<details>@octocat #5', worst_site: '|||' })] }),
+  numeric: numericResult({
+    kernels: [kernelResult({ kernel: 'k|`x', device: '<details>@octocat #5', worst_site: '|||' })],
+    performance: {
+      kernels: [
+        kernelTime({
+          kernel: 'k|`x',
+          site: '|||',
+          fused_us: null,
+          standard_us: null,
+          speedup: null,
+          note: 'a | b </details> @octocat\n#7',
+        }),
+      ],
+      tokens_per_second: null,
+    },
+  }),
 });
 
 export const story = (): Report => report([passing, sensitive, failing, unknown]);

@@ -1,6 +1,15 @@
 // Builders of report values for tests: a plausible whole, of which a test changes what it is about.
 
-import type { KernelResult, Level, ModelLevel, ModelReport, NumericResult, Report, StaticResult } from '../../src/report/types.js';
+import type {
+  KernelResult,
+  KernelTime,
+  Level,
+  ModelLevel,
+  ModelReport,
+  NumericResult,
+  Report,
+  StaticResult,
+} from '../../src/report/types.js';
 
 export function staticResult(changes: Partial<StaticResult> = {}): StaticResult {
   return {
@@ -154,4 +163,45 @@ export function report(models: ModelReport[], changes: Partial<Report> = {}): Re
     timing: { started_at: '2026-01-02T03:04:05.000Z', duration_ms: 12_345, models: models.map(({ id }) => ({ id, duration_ms: 4115 })) },
     ...changes,
   };
+}
+
+/** One kernel that is twice as fast as its own standard variant. */
+export function kernelTime(changes: Partial<KernelTime> = {}): KernelTime {
+  return {
+    kernel: 'ort-attention',
+    site: 'self_attn.attention',
+    layer: 14,
+    tokens: 64,
+    fused_us: 100,
+    standard_us: 200,
+    speedup: 2,
+    timer: 'device',
+    standard: 'own',
+    note: null,
+    ...changes,
+  };
+}
+
+/** The report without what a clock said: the same in every run. */
+export function withoutTimes(given: Report): Report {
+  return { ...given, timing: { ...given.timing, started_at: '', duration_ms: 0, models: [] }, models: given.models.map(modelWithoutTimes) };
+}
+
+function modelWithoutTimes(model: ModelReport): ModelReport {
+  return model.numeric === null ? model : { ...model, numeric: numericWithoutTimes(model.numeric) };
+}
+
+/** The numeric diff without microseconds and what follows from them; that something was measured stays to be seen. */
+export function numericWithoutTimes(numeric: NumericResult): NumericResult {
+  const { performance } = numeric;
+  const measured = (value: number | null) => (value === null ? null : 0);
+  const kernels = performance?.kernels.map((time) => ({
+    ...time,
+    fused_us: measured(time.fused_us),
+    standard_us: measured(time.standard_us),
+    speedup: measured(time.speedup),
+  }));
+  const rate = performance?.tokens_per_second ?? null;
+  const tokens_per_second = rate === null ? null : { fused: measured(rate.fused), standard: measured(rate.standard) };
+  return { ...numeric, performance: kernels === undefined ? null : { kernels, tokens_per_second } };
 }

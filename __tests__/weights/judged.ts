@@ -29,5 +29,8 @@ export function judged(path: string, policy: Policy): Promise<ModelReport> {
   const engine = { run: () => Promise.reject(new Error('the test did not expect a job')), host, close: () => Promise.resolve() };
   const processes = kernelProcesses({ execution_provider: 'cpu', host, log: () => undefined });
   const hub = hubAccess({}, true);
-  return judgeModel({ config, kernels: policy === 'static' ? null : [], processes, engine, hub, log: () => undefined }, { id: 'm', path });
+  return judgeModel(
+    { config, kernels: policy === 'static' ? null : [], unfused: [], processes, engine, hub, log: () => undefined },
+    { id: 'm', path },
+  );
 }

@@ -18,3 +18,8 @@ export const SHIPPED_KERNELS = [
   rotaryEmbedding,
   skipRmsNorm,
 ] as readonly KernelManifest[];
+
+/** The name of a kernel of ours in its second part, as what others are compared with: no manifest can have a space in its name. */
+export function unfusedName(name: string): string {
+  return `unfused ${name}`;
+}

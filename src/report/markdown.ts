@@ -1,11 +1,11 @@
 // The report as a Markdown document: PR comment, job summary and report.md. How it gets there is src/github/'s business.
 
 import { code, html, plain, prose } from './escape.js';
-import { count, difference, multiple, NOT_MEASURED, percent } from './numbers.js';
+import { count, difference, magnitude, multiple, NOT_MEASURED, percent } from './numbers.js';
 import { columnsOf, EMOJI, gateLine, rowsOf, ruleLine, tally } from './rows.js';
 import type { Row } from './rows.js';
 import { STRIP_LEGEND, stripsOf } from './strips.js';
-import type { Finding, KernelResult, ModelReport, Report } from './types.js';
+import type { Finding, KernelResult, KernelTime, ModelReport, Report } from './types.js';
 
 export interface MarkdownOptions {
   /** Most bytes (UTF-8) of the document; default: no limit. */
@@ -69,7 +69,8 @@ function legend(report: Report): string {
   const numeric =
     ' <b>max abs diff</b>: largest |fused − eager| of any kernel. <b>× noise floor</b>: worst error of kernels and model, in multiples of the ' +
     'error that correct implementations show. <b>amplification</b>: final error over the error injected first. ' +
-    '<b>top-1</b>: positions where the fused model agrees with the oracle.';
+    '<b>top-1</b>: positions where the fused model agrees with the oracle. ' +
+    '<b>speed fused/standard</b>: above 1 is faster than standard; it decides nothing.';
   return (
     `<sub>${rule.charAt(0).toUpperCase()}${rule.slice(1)}. <b>K max</b>, <b>K ratio</b>, <b>score</b>: static check of the K-norm weights.` +
     `${report.policy === 'static' ? '' : numeric} –: not measured.</sub>`
@@ -107,7 +108,7 @@ function modelBody(model: ModelReport, full: boolean): string {
         REASONS_SHOWN,
       )}`,
     );
-  if (full) parts.push(...kernelDetails(model), ...layerDetails(model), ...findingDetails(model));
+  if (full) parts.push(...kernelDetails(model), ...speedDetails(model), ...layerDetails(model), ...findingDetails(model));
   return parts.join('\n\n');
 }
 
@@ -145,6 +146,36 @@ function kernelRow(kernel: KernelResult): string {
     multiple(kernel.accuracy_ratio),
     multiple(kernel.max_ratio),
     where === null ? NOT_MEASURED : code(where),
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+function speedDetails({ numeric }: ModelReport): string[] {
+  const performance = numeric?.performance ?? null;
+  if (performance === null || performance.kernels.length === 0) return [];
+  const head = '| kernel | at | tokens | fused µs | standard µs | speed | standard | clock | note |';
+  const align = '| --- | --- | --: | --: | --: | --: | --- | --- | --- |';
+  const body = performance.kernels.slice(0, KERNELS_SHOWN).map(speedRow);
+  const hidden = performance.kernels.length - body.length;
+  const { fused = null, standard = null } = performance.tokens_per_second ?? {};
+  const rate =
+    performance.tokens_per_second === null ? [] : [`\nTokens per second: ${magnitude(fused)} fused, ${magnitude(standard)} standard.`];
+  const more = hidden > 0 ? [`\n… and ${hidden} more in report.json`] : [];
+  return [details(`Speed of ${count(performance.kernels.length, 'kernel')}`, [head, align, ...body, ...more, ...rate].join('\n'))];
+}
+
+function speedRow(time: KernelTime): string {
+  const place = time.layer === null ? time.site : `layer ${time.layer} ${time.site}`;
+  const cells = [
+    code(time.kernel),
+    code(place),
+    String(time.tokens),
+    magnitude(time.fused_us),
+    magnitude(time.standard_us),
+    multiple(time.speedup),
+    time.standard ?? NOT_MEASURED,
+    time.timer ?? NOT_MEASURED,
+    time.note === null ? '' : prose(time.note),
   ];
   return `| ${cells.join(' | ')} |`;
 }

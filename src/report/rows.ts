@@ -1,7 +1,7 @@
 // What every rendering of a report shows first: the gate's line and one row of figures per model, failing models first.
 
 import { difference, magnitude, multiple, percent, score } from './numbers.js';
-import type { ModelReport, Report, Verdict } from './types.js';
+import type { ModelReport, Performance, Report, Verdict } from './types.js';
 import { VERDICTS } from './types.js';
 
 export const EMOJI: Record<Verdict, string> = {
@@ -13,7 +13,7 @@ export const EMOJI: Record<Verdict, string> = {
 };
 
 const STATIC_COLUMNS = ['K max', 'K ratio', 'score'];
-const NUMERIC_COLUMNS = ['max abs diff', '× noise floor', 'amplification', 'top-1'];
+const NUMERIC_COLUMNS = ['max abs diff', '× noise floor', 'amplification', 'top-1', 'speed fused/standard'];
 
 export interface Row {
   model: ModelReport;
@@ -50,7 +50,17 @@ function figuresOf({ static: checked, numeric }: ModelReport): string[] {
     multiple(largest([...kernels.flatMap((kernel) => [kernel.accuracy_ratio, kernel.max_ratio]), numeric?.model?.kl_ratio ?? null])),
     multiple(numeric?.model?.amplification ?? null),
     percent(numeric?.model?.top1_agreement ?? null),
+    multiple(speed(numeric?.performance ?? null)),
   ];
+}
+
+/** How much faster than standard: of the whole model where a kernel is one, else of the timed kernels together, one call of each. */
+function speed(performance: Performance | null): number | null {
+  const { fused = null, standard = null } = performance?.tokens_per_second ?? {};
+  if (fused !== null && standard !== null && standard > 0) return fused / standard;
+  const compared = performance?.kernels.filter(({ speedup }) => speedup !== null) ?? [];
+  const sum = (of: 'fused_us' | 'standard_us') => compared.reduce((total, kernel) => total + (kernel[of] ?? 0), 0);
+  return compared.length === 0 ? null : sum('standard_us') / sum('fused_us');
 }
 
 function largest(values: (number | null)[]): number | null {
