@@ -29,6 +29,8 @@ export interface DiffJob {
   readonly dtype: ServingDtype;
   readonly prompts: readonly (readonly number[])[];
   readonly kernels: readonly KernelManifest[];
+  /** Kernels of ours that `cuda` kernels are compared with for speed. */
+  readonly unfused: readonly KernelManifest[];
   readonly execution_provider: ExecutionProvider;
   readonly require_gpu: boolean;
   readonly layers: 'all' | readonly number[];
@@ -109,14 +111,16 @@ async function diff(job: DiffJob, checkpoint: Checkpoint, config: Record<string,
   const program = buildProgram(config);
   checkWeights(program, checkpoint);
   const { ort, runner: ops } = await engine();
-  const usable = job.kernels.filter(({ dtypes }) => dtypes.includes(job.dtype));
+  const forDtype = ({ dtypes }: KernelManifest) => dtypes.includes(job.dtype);
+  const usable = job.kernels.filter(forDtype);
+  const unfused = job.unfused.filter(forDtype).map((manifest) => remoteKernel(manifest, job.dtype, line.ask));
   const kernels = usable.map((manifest) =>
     runsInThread(manifest, job.execution_provider)
       ? onnxruntimeKernel(ort, onnxruntimeVersion(), manifest, job.execution_provider)
       : remoteKernel(manifest, job.dtype, line.ask),
   );
   try {
-    return await numericDiff(ops, { ...job, program, checkpoint, kernels, onLayer: line.onLayer });
+    return await numericDiff(ops, { ...job, program, checkpoint, kernels, unfused, onLayer: line.onLayer });
   } finally {
     await Promise.all(kernels.map((kernel) => kernel.close()));
   }
