@@ -24,6 +24,8 @@ const NATIVE = 'native/linux-x64';
 /** In the order of NativeManifest: the addon first. */
 const NATIVE_FILES = ['onnxruntime_binding.node', 'libonnxruntime.so.1'];
 const ORT = join(ROOT, 'node_modules/onnxruntime-node');
+const KOFFI = join(ROOT, 'node_modules/koffi');
+const KOFFI_ADDON = join(ROOT, 'node_modules/@koromix/koffi-linux-x64/linux_x64');
 
 /** onnxruntime-node requires its addon from a path inside its own package; in the bundle the addon is src/reference/native.ts's. */
 const nativeAddon = {
@@ -36,6 +38,19 @@ const nativeAddon = {
       return { contents: source.replace(addon, "require('#native').nativeBinding()"), loader: 'js' };
     });
     build.onResolve({ filter: /^#native$/ }, () => ({ path: join(ROOT, 'src/reference/native.ts') }));
+  },
+};
+
+/** koffi looks for its addon beside itself; in the bundle that is src/reference/native.ts's too. */
+const koffiAddon = {
+  name: 'koffi-addon',
+  setup(build) {
+    build.onLoad({ filter: /koffi\/src\/koffi\/indirect\.js$/ }, ({ path }) => {
+      const source = readFileSync(path, 'utf8');
+      const search = 'loadDynamic(import.meta.dirname, pkg, triplets)';
+      if (source.split(search).length !== 2) throw new Error(`${path} no longer gets its addon in the way this plugin replaces`);
+      return { contents: `import { nativeKoffi } from '#native';\n${source.replace(search, 'nativeKoffi()')}`, loader: 'js' };
+    });
   },
 };
 
@@ -68,8 +83,9 @@ function isCommonJs(path) {
   }
 }
 
+const versionOf = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version;
+
 async function bundle(entryPoints, outdir) {
-  const { version } = JSON.parse(readFileSync(join(ORT, 'package.json'), 'utf8'));
   const { metafile } = await esbuild.build({
     absWorkingDir: ROOT,
     entryPoints,
@@ -80,13 +96,14 @@ async function bundle(entryPoints, outdir) {
     platform: 'node',
     target: 'node20',
     define: {
-      BUNDLED_ONNXRUNTIME: JSON.stringify(version),
+      BUNDLED_ONNXRUNTIME: JSON.stringify(versionOf(ORT)),
+      BUNDLED_KOFFI: JSON.stringify(versionOf(KOFFI)),
       // CommonJS names that Emscripten's code in @agnai/sentencepiece-js reads, and require() for Node's own modules below.
       __filename: 'import.meta.filename',
       __dirname: 'import.meta.dirname',
     },
     banner: { js: "import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);" },
-    plugins: [nativeAddon, commonJsNames],
+    plugins: [nativeAddon, koffiAddon, commonJsNames],
     // Not minified: what runs can be read and reviewed.
     legalComments: 'none',
     charset: 'utf8',
@@ -100,14 +117,18 @@ async function bundle(entryPoints, outdir) {
 /** Writes the brotli files and their manifest; those already in `kept` that hold the same bytes are taken as they are, because compressing takes two minutes. */
 function packNative(target, kept) {
   mkdirSync(target, { recursive: true });
-  const { version } = JSON.parse(readFileSync(join(ORT, 'package.json'), 'utf8'));
-  const files = NATIVE_FILES.map((name) => {
-    const content = readFileSync(join(ORT, 'bin/napi-v6/linux/x64', name));
+  const pack = (from, name) => {
+    const content = readFileSync(join(from, name));
     const packed = keptPack(join(kept, `${name}.br`), content) ?? compress(content);
     writeFileSync(join(target, `${name}.br`), packed);
     return { name, bytes: content.length, sha256: createHash('sha256').update(content).digest('hex') };
+  };
+  const write = (name, manifest) => writeFileSync(join(target, name), `${JSON.stringify(manifest, null, 2)}\n`);
+  write('manifest.json', {
+    onnxruntime: versionOf(ORT),
+    files: NATIVE_FILES.map((name) => pack(join(ORT, 'bin/napi-v6/linux/x64'), name)),
   });
-  writeFileSync(join(target, 'manifest.json'), `${JSON.stringify({ onnxruntime: version, files }, null, 2)}\n`);
+  write('koffi.json', { koffi: versionOf(KOFFI), files: [pack(KOFFI_ADDON, 'koffi.node')] });
 }
 
 function keptPack(path, content) {

@@ -141,7 +141,7 @@ describe('what is checked', () => {
     if (content === null) rmSync(packed);
     else writeFileSync(packed, content);
     expect(await refusal(start())).toBe(
-      `${packed} is damaged (its content does not have the hash in manifest.json): check fused-compat out again.`,
+      `${packed} is damaged (its content does not have the hash in its manifest): check fused-compat out again.`,
     );
     expect(loaded).toEqual([]);
     expect(readdirSync(join(cache, 'fused-compat'), { recursive: true }).filter((name) => String(name).includes('library'))).toEqual([]);

@@ -1,5 +1,5 @@
-// The native half of ONNX Runtime: from the brotli files in dist/native into a private cache folder and into the process.
-// It knows files, hashes and folders; what the library is for, and which machines have one, is runtime.ts.
+// The native halves of ONNX Runtime and koffi: from the brotli files in dist/native into a private cache folder and into the process.
+// It knows files, hashes and folders; what the libraries are for, and which machines have one, is runtime.ts and src/kernels/cuda/koffi.ts.
 
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
@@ -17,70 +17,108 @@ interface NativeFile {
   sha256: string;
 }
 
-/** `manifest.json` of a folder in dist/native. The first file is the one to load; the others lie beside it. */
-interface NativeManifest {
-  onnxruntime: string;
+/** The manifest of a library in a folder of dist/native: its version under its name. The first file is the one to load; the others lie beside it. */
+interface NativeManifest extends Partial<Record<LibraryName, string>> {
   files: [NativeFile, ...NativeFile[]];
 }
 
+type LibraryName = 'onnxruntime' | 'koffi';
+
+const LIBRARIES = {
+  onnxruntime: {
+    manifest: 'manifest.json',
+    title: 'ONNX Runtime',
+    space: '50 MB',
+    system: 'glibc 2.28 or newer and libstdc++',
+    loaded: setBinding,
+    /** Handed to worker threads at their start: the addon's path, once this process has checked and loaded it. */
+    checkedPath: 'fused-compat:onnxruntime-binding',
+  },
+  koffi: {
+    manifest: 'koffi.json',
+    title: 'koffi',
+    space: '2 MB',
+    system: 'glibc 2.28 or newer and libstdc++',
+    loaded: setKoffi,
+    checkedPath: 'fused-compat:koffi',
+  },
+} as const;
+
 export interface NativeSource {
-  /** Holds `manifest.json` and, for each file it names, `<name>.br`. */
+  /** Holds the manifest and, for each file it names, `<name>.br`. */
   folder: string;
   env: NodeJS.ProcessEnv;
   /** Loads the addon at a path; `require`. */
   load: (path: string) => unknown;
 }
 
-/** Handed to worker threads at their start: the addon's path, once this process has checked and loaded it. */
-const CHECKED_PATH = 'fused-compat:onnxruntime-binding';
-
 let binding: unknown;
+let koffi: unknown;
 
 /** The addon, for onnxruntime-node's own JavaScript: scripts/build.mjs puts a call of this where that requires its .node file. */
 export function nativeBinding(): unknown {
   return binding;
 }
 
+/** The same for koffi's. */
+export function nativeKoffi(): unknown {
+  return koffi;
+}
+
+function setBinding(loaded: unknown): void {
+  binding = loaded;
+}
+
+function setKoffi(loaded: unknown): void {
+  koffi = loaded;
+}
+
+/** `loadPacked` for ONNX Runtime. */
+export function loadNative(source: NativeSource): Promise<void> {
+  return loadPacked('onnxruntime', source);
+}
+
 /**
- * Unpacks the native files if they are not there or not intact, and loads the addon.
+ * Unpacks a library's files if they are not there or not intact, and loads the addon.
  * Safe when several processes and threads do it at once: files appear under their name by rename only, whole.
  * @throws ModelError `no_runtime` in one sentence
  */
-export async function loadNative({ folder, env, load }: NativeSource): Promise<void> {
-  const checked = getEnvironmentData(CHECKED_PATH);
+export async function loadPacked(name: LibraryName, { folder, env, load }: NativeSource): Promise<void> {
+  const library = LIBRARIES[name];
+  const checked = getEnvironmentData(library.checkedPath);
   if (typeof checked === 'string') {
-    binding = load(checked);
+    library.loaded(load(checked));
     return;
   }
-  const manifest = JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8')) as NativeManifest;
+  const manifest = JSON.parse(await readFile(join(folder, library.manifest), 'utf8')) as NativeManifest;
   const refused: string[] = [];
   for (const root of cacheRoots(env)) {
     try {
-      const path = await place(folder, manifest, root);
-      binding = load(path);
-      setEnvironmentData(CHECKED_PATH, path);
+      const path = await place(folder, `${name}-${manifest[name] ?? ''}`, manifest, root);
+      library.loaded(load(path));
+      setEnvironmentData(library.checkedPath, path);
       return;
     } catch (error) {
       if (error instanceof ModelError) throw error;
       const reason = firstLine(error);
-      if (LACKS_SYSTEM_LIBRARY.test(reason)) throw lacksSystemLibrary(reason);
+      if (LACKS_SYSTEM_LIBRARY.test(reason)) throw lacksSystemLibrary(library, reason);
       refused.push(`${root}: ${reason}`);
     }
   }
   throw new ModelError(
     'no_runtime',
-    `ONNX Runtime could not be unpacked and loaded from any cache folder (${refused.join('; ')}): set XDG_CACHE_HOME to a folder of your own, ` +
-      'with 50 MB free, that no one else can write to and that allows programs to run.',
+    `${library.title} could not be unpacked and loaded from any cache folder (${refused.join('; ')}): set XDG_CACHE_HOME to a folder of your own, ` +
+      `with ${library.space} free, that no one else can write to and that allows programs to run.`,
   );
 }
 
 /** What glibc's and musl's loaders say when the machine is not one that the library was built for. */
 const LACKS_SYSTEM_LIBRARY = /GLIBC|CXXABI|cannot open shared object|Error loading shared library|Error relocating|undefined symbol/;
 
-function lacksSystemLibrary(reason: string): ModelError {
+function lacksSystemLibrary({ title, system }: { title: string; system: string }, reason: string): ModelError {
   return new ModelError(
     'no_runtime',
-    `ONNX Runtime needs glibc 2.28 or newer and libstdc++, which this system does not have (${reason}): ` +
+    `${title} needs ${system}, which this system does not have (${reason}): ` +
       'use a Debian, Ubuntu, Fedora or Red Hat image (not Alpine, whose libc is musl), from 2019 or later.',
   );
 }
@@ -94,9 +132,9 @@ function cacheRoots(env: NodeJS.ProcessEnv): string[] {
 }
 
 /** Makes sure that all files are in the cache below `root`, intact; gives the path of the first. */
-async function place(folder: string, manifest: NativeManifest, root: string): Promise<string> {
+async function place(folder: string, name: string, manifest: NativeManifest, root: string): Promise<string> {
   const key = createHash('sha256').update(JSON.stringify(manifest)).digest('hex').slice(0, 16);
-  const target = join(root, `onnxruntime-${manifest.onnxruntime}-${key}`);
+  const target = join(root, `${name}-${key}`);
   await makePrivate(root);
   await makePrivate(target);
   for (const file of manifest.files) {
@@ -156,7 +194,7 @@ async function unpack(packed: string, file: NativeFile, path: string): Promise<v
 function damaged(packed: string): ModelError {
   return new ModelError(
     'no_runtime',
-    `${packed} is damaged (its content does not have the hash in manifest.json): check fused-compat out again.`,
+    `${packed} is damaged (its content does not have the hash in its manifest): check fused-compat out again.`,
   );
 }
 
