@@ -4,6 +4,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { printable } from '../hub/names.js';
 import type { ServingDtype } from '../report/types.js';
+import { kernelEnvironment } from './environment.js';
 import { KernelError, type KernelAnswer, type KernelCall, type KernelDevice } from './kernel.js';
 import type { KernelManifest } from './manifest.js';
 import type { ExecutionProvider } from './onnxruntime.js';
@@ -36,6 +37,7 @@ export async function hostedProcess(kernel: KernelManifest, options: ProcessOpti
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     execArgv: [],
+    env: kernelEnvironment(process.env),
   });
   const kill = () => child.kill('SIGKILL');
   options.onSpawn(kill);

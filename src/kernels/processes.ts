@@ -49,6 +49,9 @@ export interface KernelProcesses {
   close(): Promise<void>;
 }
 
+/** What ends us by default; GitHub sends SIGINT when a job is cancelled, and SIGTERM 7.5 s later. */
+const CANCELS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 interface Slot {
   starting: Promise<KernelProcess>;
   /** Calls wait for the one before. */
@@ -68,6 +71,17 @@ export function kernelProcesses(given: Pick<ProcessOptions, 'execution_provider'
   };
   // Covers process.exit(), also the one that follows a signal; SIGKILL closes the children's stdin instead, which ends them.
   process.on('exit', killAll);
+  // A cancelled job: processes that lead groups of their own do not get the terminal's or the runner's signal.
+  const onSignal = (signal: NodeJS.Signals) => {
+    killAll();
+    forget();
+    process.kill(process.pid, signal);
+  };
+  for (const signal of CANCELS) process.on(signal, onSignal);
+  const forget = () => {
+    process.off('exit', killAll);
+    for (const signal of CANCELS) process.off(signal, onSignal);
+  };
 
   const open = async (kernel: KernelManifest, dtype: ServingDtype): Promise<KernelProcess> => {
     if (closed) throw new KernelError('the run has ended');
@@ -99,7 +113,7 @@ export function kernelProcesses(given: Pick<ProcessOptions, 'execution_provider'
     async close() {
       closed = true;
       await Promise.all([...slots.values()].map(({ starting }) => starting.then((running) => running.close()).catch(() => undefined)));
-      process.off('exit', killAll);
+      forget();
       killAll();
     },
   };

@@ -26,15 +26,13 @@ const PIECE_BYTES = 64 * 1024 * 1024;
  * @throws UsageError when `path` cannot be written; RangeError when the tensors contradict themselves
  */
 export async function writeSafetensors(path: string, tensors: readonly TensorToWrite[]): Promise<void> {
-  const ordered = [...tensors].sort((a, b) => DTYPE_BITS[b.dtype] - DTYPE_BITS[a.dtype]);
-  const header = encodeHeader(ordered);
+  const write = prepare(tensors);
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
     // 'wx': a file or link that is there already is never written through.
     const handle = await open(temporary, 'wx');
     try {
-      await writeAll(handle, header);
-      for (const { data } of ordered) await writeAll(handle, data);
+      await write(handle);
       await handle.sync();
     } finally {
       await handle.close();
@@ -45,6 +43,29 @@ export async function writeSafetensors(path: string, tensors: readonly TensorToW
     await rm(temporary, { force: true }).catch(() => undefined);
     throw new UsageError(`Cannot write ${printable(path)}: ${reason(error)}.`);
   }
+}
+
+/**
+ * Writes tensors into a new file and leaves it to the system when that reaches the disk: for a file that is read at once and deleted.
+ * @throws Error of the file system, also when the file is there already; RangeError when the tensors contradict themselves
+ */
+export async function writePassingSafetensors(path: string, tensors: readonly TensorToWrite[]): Promise<void> {
+  const write = prepare(tensors);
+  const handle = await open(path, 'wx');
+  try {
+    await write(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+function prepare(tensors: readonly TensorToWrite[]): (handle: FileHandle) => Promise<void> {
+  const ordered = [...tensors].sort((a, b) => DTYPE_BITS[b.dtype] - DTYPE_BITS[a.dtype]);
+  const header = encodeHeader(ordered);
+  return async (handle) => {
+    await writeAll(handle, header);
+    for (const { data } of ordered) await writeAll(handle, data);
+  };
 }
 
 /** Length field and header, padded with spaces to a multiple of 8 bytes. */

@@ -1,0 +1,100 @@
+// A program and everything that it starts: started as a group of processes, ended as one. What is said to it is in command.ts.
+
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+
+export interface ProcessGroup {
+  readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  /** Asks all of them to end (SIGTERM). */
+  terminate(): void;
+  /**
+   * Ends all of them, at once and synchronously; does nothing where none is left.
+   * @returns how many there were beside the program itself, as far as the system tells
+   */
+  kill(): number;
+}
+
+/** A program that starts processes faster than they are found would keep us here for ever. */
+const MAX_ROUNDS = 1000;
+
+/** Every process that the program starts inherits it, wherever that process goes. */
+const MARKER = 'FUSED_COMPAT_KERNEL';
+
+/**
+ * Starts a program without a shell, leading a process group of its own, with three pipes. That it cannot be started is told by the event
+ * `error` of the child.
+ */
+export function startGroup(
+  [program, ...args]: readonly [string, ...string[]],
+  { cwd, env }: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+): ProcessGroup {
+  const mark = randomBytes(16).toString('hex');
+  const child = spawn(program, args, {
+    cwd,
+    env: { ...env, [MARKER]: mark },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: process.platform !== 'win32',
+    windowsHide: true,
+  });
+  // The number of an ended process may be given to another: the group is signalled for the last time in `exit`'s own turn.
+  let leads = child.pid !== undefined;
+  const signal = (name: 'SIGTERM' | 'SIGKILL'): number => {
+    const signalled = new Set<number>();
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      // What was started while we looked is found by looking again; a process that has its SIGKILL starts nothing more.
+      const found = marked(mark).filter((pid) => !signalled.has(pid));
+      if (leads) signalGroup(child, name);
+      if (found.length === 0) break;
+      for (const pid of found) {
+        signalled.add(pid);
+        send(pid, name);
+      }
+      if (name === 'SIGTERM') break;
+    }
+    signalled.delete(child.pid ?? 0);
+    return signalled.size;
+  };
+  let left = 0;
+  child.on('exit', () => {
+    left += signal('SIGKILL');
+    leads = false;
+  });
+  return {
+    child,
+    terminate: () => void signal('SIGTERM'),
+    kill: () => signal('SIGKILL') + left,
+  };
+}
+
+function signalGroup(child: ProcessGroup['child'], name: NodeJS.Signals): void {
+  if (process.platform === 'win32') child.kill(name);
+  else if (child.pid !== undefined) send(-child.pid, name);
+}
+
+function send(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** Processes that bear the mark in the environment they were started with. Only Linux shows it: elsewhere the group has to do. */
+function marked(mark: string): number[] {
+  if (process.platform !== 'linux') return [];
+  const entry = Buffer.from(`${MARKER}=${mark}\0`);
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && environmentOf(name).includes(entry))
+    .map(Number);
+}
+
+/** Empty for a process that has ended, or belongs to another user. */
+function environmentOf(pid: string): Buffer {
+  try {
+    return readFileSync(`/proc/${pid}/environ`);
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
