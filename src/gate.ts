@@ -74,7 +74,7 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
       duration_ms: clock().getTime() - started.getTime(),
       models: judged.map((one) => one.timing),
     };
-    return { ...heading(config, models), models, timing };
+    return { ...heading(config, models, processes.gpu()), models, timing };
   } finally {
     await hub.close();
     await processes.close();
@@ -107,11 +107,11 @@ async function unfusedKernels(kernels: readonly KernelManifest[] | null): Promis
   return (await loadManifests(folder)).map((manifest) => ({ ...manifest, name: unfusedName(manifest.name) }));
 }
 
-function heading(config: Config, models: readonly ModelReport[]): Omit<Report, 'models' | 'timing'> {
+function heading(config: Config, models: readonly ModelReport[], gpu: string | null): Omit<Report, 'models' | 'timing'> {
   return {
     schema_version: 1,
     tool: { name: 'fused-compat', version: packageJson.version, onnxruntime: config.policy === 'static' ? null : onnxruntimeVersion() },
-    host: { platform: process.platform, arch: process.arch, node: process.version, cpu: cpus()[0]?.model ?? null, gpu: null },
+    host: { platform: process.platform, arch: process.arch, node: process.version, cpu: cpus()[0]?.model ?? null, gpu },
     policy: config.policy,
     fail_on: config.fail_on,
     gate: gate(

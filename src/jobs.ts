@@ -128,5 +128,5 @@ async function diff(job: DiffJob, checkpoint: Checkpoint, config: Record<string,
 
 /** ONNX Runtime's own operators on the CPU are as safe as the reference, which is made of them; all else gets a process. */
 function runsInThread(manifest: KernelManifest, provider: ExecutionProvider): manifest is OnnxruntimeManifest {
-  return manifest.backend === 'onnxruntime' && manifest.operator !== undefined && (provider === 'cpu' || provider === 'auto');
+  return manifest.backend === 'onnxruntime' && manifest.operator !== undefined && provider === 'cpu';
 }

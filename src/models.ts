@@ -128,7 +128,7 @@ async function numeric(
       prompts,
       kernels,
       unfused: run.unfused,
-      execution_provider: config.execution_provider,
+      execution_provider: kernels.some(({ backend }) => backend === 'onnxruntime') ? await run.processes.provider() : 'cpu',
       require_gpu: config.require_gpu,
       layers: config.layers,
       limits: config.numeric,

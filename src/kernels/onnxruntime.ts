@@ -5,6 +5,7 @@ import type { AttributeValue } from '../architectures/program.js';
 import { printable } from '../hub/names.js';
 import type { NdArray } from '../reference/ndarray.js';
 import { OUTPUT_PREFIX } from '../reference/graphs.js';
+import { graphBuilder } from '../reference/onnx.js';
 import { SESSION_OPTIONS, type Ort } from '../reference/op-runner.js';
 import type { ServingDtype } from '../report/types.js';
 import { bfloat16ToFloat32, float16ToFloat32, roundToBfloat16, roundToFloat16 } from '../weights/values.js';
@@ -13,12 +14,7 @@ import { checkOutputs, KernelError, type Kernel, type KernelTensor } from './ker
 import type { OnnxruntimeManifest } from './manifest.js';
 import { operatorFits, operatorGraph, operatorKey, type Call } from './ort-operators.js';
 
-export type ExecutionProvider = 'cpu' | 'webgpu' | 'cuda' | 'auto';
-
-/** `auto`: the CPU provider, which is the one that every build carries. */
-function providerOf(provider: ExecutionProvider): 'cpu' | 'webgpu' | 'cuda' {
-  return provider === 'auto' ? 'cpu' : provider;
-}
+export type ExecutionProvider = 'cpu' | 'webgpu' | 'cuda';
 
 interface Prepared {
   readonly running: ort.InferenceSession;
@@ -28,8 +24,7 @@ interface Prepared {
 }
 
 /** Makes a kernel from a manifest. Nothing is loaded before the first call. */
-export function onnxruntimeKernel(runtime: Ort, version: string, manifest: OnnxruntimeManifest, provider: ExecutionProvider): Kernel {
-  const device = providerOf(provider);
+export function onnxruntimeKernel(runtime: Ort, version: string, manifest: OnnxruntimeManifest, device: ExecutionProvider): Kernel {
   const options: ort.InferenceSession.SessionOptions = { ...SESSION_OPTIONS, executionProviders: [device] };
   const sessions = new Map<string, Promise<ort.InferenceSession>>();
   const session = (key: string, create: () => Promise<ort.InferenceSession>) => {
@@ -71,12 +66,10 @@ export function onnxruntimeKernel(runtime: Ort, version: string, manifest: Onnxr
     name: manifest.name,
     op: manifest.op,
     backend: 'onnxruntime',
-    start: () =>
-      Promise.resolve({
-        device: `${device === 'cpu' ? 'CPU' : device} (onnxruntime ${version})`,
-        gpu: device !== 'cpu',
-        variants: ['fused'],
-      }),
+    async start() {
+      if (device !== 'cpu') await computeOnce(runtime, device);
+      return { device: `${device === 'cpu' ? 'CPU' : device} (onnxruntime ${version})`, gpu: device !== 'cpu', variants: ['fused'] };
+    },
     async run({ inputs, attributes, dtype, repeat }) {
       try {
         const { outputs, time_us } = await answer({ inputs, attributes }, dtype, repeat);
@@ -107,10 +100,37 @@ async function timed<T>(repeat: number, run: () => Promise<T>): Promise<{ result
   return { results, time_us: (times[times.length >> 1] as number) * 1000 };
 }
 
-function noSession(device: string, error: unknown): KernelError {
+/**
+ * One addition on the device, so that a missing one is told at the start and not by every kernel's first call.
+ * @throws KernelError
+ */
+async function computeOnce(runtime: Ort, device: ExecutionProvider): Promise<void> {
+  const g = graphBuilder('trial');
+  const x = g.input('x', 'float32');
+  g.output('y', g.node('Add', [x, x]), 'float32');
+  // Without this the CPU would quietly take what the device does not.
+  const extra = { session: { disable_cpu_ep_fallback: '1' } };
+  try {
+    const session = await runtime.InferenceSession.create(g.build(), { ...SESSION_OPTIONS, executionProviders: [device], extra });
+    await session.run({ x: new runtime.Tensor('float32', Float32Array.of(1), [1]) });
+    await session.release();
+  } catch (error) {
+    throw noSession(device, error);
+  }
+}
+
+const NEEDS: Readonly<Record<ExecutionProvider, string>> = {
+  cpu: 'the processor',
+  webgpu: 'a GPU, its driver and the Vulkan loader (libvulkan.so.1)',
+  cuda:
+    'an NVIDIA GPU and the CUDA libraries of ONNX Runtime (libonnxruntime_providers_cuda.so), which are too large to come with fused-compat: ' +
+    'execution-provider webgpu or kernels of backend cuda use the GPU without them',
+};
+
+function noSession(device: ExecutionProvider, error: unknown): KernelError {
   return new KernelError(
-    `no session could be made on the ${device} execution provider (${firstLine(error)}); ` +
-      `run on a machine with such a device and its driver, or with execution-provider cpu`,
+    `no session could be made on the ${device} execution provider (${firstLine(error)}); it needs ${NEEDS[device]}. ` +
+      `Without such a device use execution-provider cpu`,
   );
 }
 

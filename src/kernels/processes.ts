@@ -10,6 +10,7 @@ import { hostedProcess } from './hosted.js';
 import { KernelError, type KernelAnswer, type KernelCall, type KernelDevice } from './kernel.js';
 import type { KernelManifest } from './manifest.js';
 import type { ExecutionProvider } from './onnxruntime.js';
+import { automaticProvider, machineShowsGpu } from './provider.js';
 
 /** A running kernel. */
 export interface KernelProcess {
@@ -42,6 +43,10 @@ export interface ProcessOptions {
 }
 
 export interface KernelProcesses {
+  /** Where ONNX Runtime's kernels run: what was asked for, or what `auto` turned out to be. */
+  provider(): Promise<ExecutionProvider>;
+  /** The GPUs on which kernels have answered calls; null: none has. */
+  gpu(): string | null;
   /** @throws KernelError */
   start(kernel: KernelManifest, dtype: ServingDtype): Promise<KernelDevice>;
   /** @throws KernelError */
@@ -59,9 +64,14 @@ interface Slot {
 }
 
 /** Nothing is started before the first call. */
-export function kernelProcesses(given: Pick<ProcessOptions, 'execution_provider' | 'host' | 'log'>): KernelProcesses {
+export function kernelProcesses(
+  given: Pick<ProcessOptions, 'host' | 'log'> & { execution_provider: ExecutionProvider | 'auto' },
+  showsGpu: () => boolean = machineShowsGpu,
+): KernelProcesses {
   const slots = new Map<string, Slot>();
   const kills = new Set<() => void>();
+  const gpus = new Set<string>();
+  let chosen: Promise<ExecutionProvider> | undefined;
   let folder: string | undefined;
   let closed = false;
   const killAll = () => {
@@ -83,10 +93,17 @@ export function kernelProcesses(given: Pick<ProcessOptions, 'execution_provider'
     for (const signal of CANCELS) process.off(signal, onSignal);
   };
 
-  const open = async (kernel: KernelManifest, dtype: ServingDtype): Promise<KernelProcess> => {
+  const common = () => {
     if (closed) throw new KernelError('the run has ended');
     folder ??= mkdtempSync(join(process.env['RUNNER_TEMP'] ?? tmpdir(), 'fused-compat-kernels-'));
-    const options: ProcessOptions = { ...given, dtype, folder, onSpawn: (kill) => kills.add(kill) };
+    return { host: given.host, log: given.log, folder, onSpawn: (kill: () => void) => void kills.add(kill) };
+  };
+  const provider = async (): Promise<ExecutionProvider> => {
+    const { execution_provider: asked } = given;
+    return asked === 'auto' ? (chosen ??= automaticProvider(common(), showsGpu)) : asked;
+  };
+  const open = async (kernel: KernelManifest, dtype: ServingDtype): Promise<KernelProcess> => {
+    const options: ProcessOptions = { ...common(), dtype, execution_provider: kernel.backend === 'onnxruntime' ? await provider() : 'cpu' };
     return kernel.backend === 'command' ? commandProcess(kernel, options) : hostedProcess(kernel, options);
   };
   const slotOf = (kernel: KernelManifest, dtype: ServingDtype): Slot => {
@@ -99,13 +116,18 @@ export function kernelProcesses(given: Pick<ProcessOptions, 'execution_provider'
     return slot;
   };
   return {
+    provider,
+    gpu: () => (gpus.size === 0 ? null : [...gpus].sort().join(', ')),
     start: async (kernel, dtype) => (await slotOf(kernel, dtype).starting).device,
     async call(kernel, call) {
       const slot = slotOf(kernel, call.dtype);
       const answer = slot.turn.then(async () => {
         // A crash on one model's shapes says nothing of the next model: it gets a fresh process. One that cannot start stays failed.
         if (!(await slot.starting).usable) slot.starting = open(kernel, call.dtype);
-        return (await slot.starting).call(call);
+        const running = await slot.starting;
+        const answered = await running.call(call);
+        if (running.device.gpu) gpus.add(running.device.device);
+        return answered;
       });
       slot.turn = answer.catch(() => undefined);
       return answer;
