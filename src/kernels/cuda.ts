@@ -44,7 +44,13 @@ export async function cudaKernel(manifest: CudaManifest): Promise<Kernel> {
     name: manifest.name,
     op: manifest.op,
     backend: 'cuda',
-    start: () => Promise.resolve({ device: `${name} (sm_${capability}, driver CUDA ${version}${others})`, gpu: true, variants: ['fused'] }),
+    start: () =>
+      Promise.resolve({
+        device: `${name} (sm_${capability}, driver CUDA ${version}${others})`,
+        gpu: true,
+        variants: ['fused'],
+        observes: ['inputs_unchanged', 'guard_bands', 'outputs_written'],
+      }),
     run: (call) => answer(open, manifest, call),
     close() {
       open.memory.close();

@@ -46,6 +46,8 @@ export interface KernelDevice {
   readonly device: string;
   readonly gpu: boolean;
   readonly variants: readonly Variant[];
+  /** The violations that its backend would see in every call; what is not named here is not known to be in order. */
+  readonly observes?: readonly Violation['check'][];
 }
 
 /** A kernel that can be called. Made from a manifest by its backend. */

@@ -60,7 +60,7 @@ export function operatorKey(operator: string, op: string, type: OperatorType, ca
     type,
     call.attributes,
     heads,
-    op === 'rope' || op === 'attention' ? call.inputs['q']?.shape[0] : null,
+    op === 'rope' || op === 'attention' ? [call.inputs['q']?.shape[0], call.inputs['k']?.shape[0]] : null,
   ]);
 }
 
@@ -154,11 +154,19 @@ function rotaryEmbedding(s: Scope): void {
 function groupQueryAttention(s: Scope): void {
   const [T = 0, Nq = 1, D = 1] = shape(s, 'q');
   const [S = 0, Nkv = 1] = shape(s, 'k');
-  const flat = (name: string, tokens: number, heads: number) => s.g.node('Reshape', [s.input(name), s.int64([1, tokens, heads * D])]);
+  const flat = (value: string, tokens: number, heads: number) => s.g.node('Reshape', [value, s.int64([1, tokens, heads * D])]);
+  // The operator wants the last T keys and values beside the queries, and those before as its cache: [batch, heads, tokens, head_dim].
+  const split = (name: string) => {
+    const value = s.input(name);
+    if (S === T) return { past: '', now: flat(value, T, Nkv) };
+    const [before = '', last = ''] = s.g.nodes('Split', [value, s.int64([S - T, T])], [true, true], { axis: 0 });
+    return { past: s.g.node('Unsqueeze', [s.g.node('Transpose', [before], { perm: [1, 0, 2] }), s.int64([0])]), now: flat(last, T, Nkv) };
+  };
+  const [k, v] = [split('k'), split('v')];
   const window = number(s, 'window');
   const [o = ''] = s.g.nodes(
     'GroupQueryAttention',
-    [flat('q', T, Nq), flat('k', S, Nkv), flat('v', S, Nkv), '', '', s.g.constant('int32', [S - 1]), s.g.constant('int32', S)],
+    [flat(s.input('q'), T, Nq), k.now, v.now, k.past, v.past, s.g.constant('int32', [S - 1]), s.g.constant('int32', S)],
     // present_key and present_value are asked for because some versions compute nothing useful without them.
     [true, true, true],
     {

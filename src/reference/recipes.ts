@@ -1,5 +1,6 @@
 // Where values are rounded: the oracle, PyTorch eager, and other legitimate ways to compute the same model.
 
+import type { OpName } from '../architectures/program.js';
 import type { ServingDtype } from '../report/types.js';
 
 export interface Recipe {
@@ -41,4 +42,29 @@ export function validRecipes(dtype: ServingDtype): Recipe[] {
     { ...base, name: 'split_sums', sums: 'halves' },
     { ...base, name: 'all_variants', norm_weight: 'swapped', probabilities: 'float32', inside: 'float32', sums: 'halves' },
   ];
+}
+
+/** Ways to round and to sum that make a difference to an op. */
+const MATTERS: Readonly<Record<OpName, readonly (keyof Recipe)[]>> = {
+  embed: [],
+  rms_norm: ['norm_weight', 'inside', 'sums'],
+  qk_norm: ['norm_weight', 'inside', 'sums'],
+  linear: ['sums'],
+  qkv: ['sums'],
+  rope: ['inside'],
+  attention: ['probabilities', 'inside', 'sums'],
+  silu_mul: ['inside'],
+  gelu_tanh_mul: ['inside'],
+  add: [],
+};
+
+/** The recipes without those that give the same as one before them for these ops. */
+export function distinctRecipes(recipes: readonly Recipe[], ops: readonly OpName[]): Recipe[] {
+  const matters = new Set(ops.flatMap((op) => MATTERS[op]));
+  const distinct = new Map<string, Recipe>();
+  for (const recipe of recipes) {
+    const key = JSON.stringify([...matters].map((field) => recipe[field]));
+    if (!distinct.has(key)) distinct.set(key, recipe);
+  }
+  return [...distinct.values()];
 }

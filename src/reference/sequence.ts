@@ -46,22 +46,20 @@ export function checkPrompt(program: Program, prompt: readonly number[], name: s
 
 /** `cos:NAME` and `sin:NAME` [T, rotary_dim / 2] in float32, as transformers computes them; positions start at 0 in each prompt. */
 export function rotaryValues(program: Program, sequence: Sequence): Map<string, NdArray> {
-  const values = new Map<string, NdArray>();
-  for (const [name, table] of Object.entries(program.rope_tables)) {
-    const half = table.inv_freq.length;
-    const cos = new Float32Array(sequence.ids.length * half);
-    const sin = new Float32Array(sequence.ids.length * half);
-    for (const { start, end } of sequence.segments) {
-      for (let t = start; t < end; t++) {
-        for (let i = 0; i < half; i++) {
-          const angle = Math.fround((t - start) * (table.inv_freq[i] as number));
-          cos[t * half + i] = Math.cos(angle) * table.attention_factor;
-          sin[t * half + i] = Math.sin(angle) * table.attention_factor;
-        }
-      }
-    }
-    values.set(`cos:${name}`, { data: cos, shape: [sequence.ids.length, half] });
-    values.set(`sin:${name}`, { data: sin, shape: [sequence.ids.length, half] });
+  const positions = sequence.segments.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => i));
+  const names = Object.keys(program.rope_tables).flatMap((name) => [`cos:${name}`, `sin:${name}`]);
+  return new Map(names.map((name) => [name, rotaryAt(program, name, positions)]));
+}
+
+/** A value `cos:NAME` or `sin:NAME` at the given positions. */
+export function rotaryAt(program: Program, value: string, positions: readonly number[]): NdArray {
+  const of = value.startsWith('cos:') ? Math.cos : Math.sin;
+  const table = program.rope_tables[value.slice('cos:'.length)];
+  if (table === undefined) throw new Error(`no RoPE table for ${value}`);
+  const half = table.inv_freq.length;
+  const data = new Float32Array(positions.length * half);
+  for (const [t, position] of positions.entries()) {
+    for (let i = 0; i < half; i++) data[t * half + i] = of(Math.fround(position * (table.inv_freq[i] as number))) * table.attention_factor;
   }
-  return values;
+  return { data, shape: [positions.length, half] };
 }

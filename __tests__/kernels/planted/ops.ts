@@ -104,7 +104,11 @@ function softmax(p: Pen, scores: string, values: string): string {
   return p.op('MatMul', p.g.node('Softmax', [scores], { axis: -1 }), values);
 }
 
-function splitSoftmax(p: Pen, scores: string, values: string, S: string): string {
+function splitSoftmax(p: Pen, allScores: string, allValues: string, keys: string): string {
+  // A key that nobody sees, so that neither block is empty where there is one key only.
+  const scores = p.op('Pad', allScores, p.ints(0, 0, 0, 0, 0, 0, 0, 1), p.scalar(-1e30));
+  const values = p.op('Pad', allValues, p.ints(0, 0, 0, 0, 0, 0, 1, 0));
+  const S = p.op('Add', keys, p.ints(1));
   const middle = p.op('Div', S, p.ints(2));
   const last = p.ints(-1);
   const blocks = (
