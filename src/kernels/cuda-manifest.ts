@@ -57,6 +57,8 @@ export function sizesOf(op: string): Size[] {
 
 /** Problems in the user's words; none for a manifest that can be used. */
 export function cudaProblems(manifest: CudaManifest): string[] {
+  // Whole layers and models take their weights by checkpoint names, and more than one launch.
+  if ((CONTRACTS.get(manifest.op)?.steps.length ?? 0) === 0) return [`op ${manifest.op} is for backend command`];
   const problems = [...expressionProblems(manifest), ...argumentProblems(manifest)];
   if (typeof manifest.entry === 'object') {
     for (const dtype of manifest.dtypes) if (manifest.entry[dtype] === undefined) problems.push(`entry has none for dtype ${dtype}`);
