@@ -152,15 +152,17 @@ function allFinite16(words: Uint16Array, exponent: number, lowest: number): bool
   return true;
 }
 
-/** Adding the lowest bit carries a full exponent, and no other, into the place of the sign: no branch for each value, and two of 16 bits at a time. */
+/** Adding the lowest bit carries a full exponent, and no other, into the place of the sign: two values of 16 bits at a time, and a branch for four words. */
 function noExponentFull(words: Int32Array, exponent: number, lowest: number, signs: number): boolean {
-  const block = 4096;
-  for (let start = 0; start < words.length; start += block) {
-    const end = Math.min(words.length, start + block);
-    let carried = 0;
-    for (let i = start; i < end; i++) carried |= ((words[i] as number) & exponent) + lowest;
-    if ((carried & signs) !== 0) return false;
+  const full = exponent | 0;
+  const one = lowest | 0;
+  const fours = words.length - (words.length % 4);
+  for (let i = 0; i < fours; i += 4) {
+    const first = (((words[i] as number) & full) + one) | (((words[i + 1] as number) & full) + one);
+    const second = (((words[i + 2] as number) & full) + one) | (((words[i + 3] as number) & full) + one);
+    if (((first | second) & signs) !== 0) return false;
   }
+  for (let i = fours; i < words.length; i++) if (((((words[i] as number) & full) + one) & signs) !== 0) return false;
   return true;
 }
 
