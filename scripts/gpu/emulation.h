@@ -61,6 +61,7 @@ inline __half __float2half_rn(float value) {
   const uint16_t sign = std::signbit(value) ? 0x8000 : 0;
   const float size = std::fabs(value);
   if (value != value) return {0x7fff};
+  if (size == 0.0f) return {sign};
   if (size >= 65520.0f) return {static_cast<uint16_t>(sign | 0x7c00)};
   int exponent;
   std::frexp(size, &exponent);
