@@ -16,6 +16,22 @@ function npm(...args) {
   return spawnSync('npm', ['--silent', 'run', ...args], { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
 }
 
+/** The tests of Python kernels need a python3 with NumPy; on a bare Debian or Ubuntu its package is installed. Without it they are skipped. */
+function ensureNumPy() {
+  const has = () =>
+    ['python3', '/usr/bin/python3'].some((program) => spawnSync(program, ['-c', 'import numpy'], { stdio: 'ignore' }).status === 0);
+  if (has()) return;
+  const apt = (...args) => {
+    const command = [...(process.getuid?.() === 0 ? [] : ['sudo', '-n']), 'apt-get', '-qq', ...args];
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    return spawnSync(command[0], command.slice(1), { env, stdio: ['ignore', 'ignore', 'inherit'], timeout: 300_000 }).status === 0;
+  };
+  // Where the lists are fresh, the first line is enough.
+  const install = ['install', '-y', '--no-install-recommends', 'python3-numpy'];
+  if (!apt(...install) && apt('update')) apt(...install);
+  if (!has()) console.log('NumPy could not be installed (apt-get install python3-numpy): the tests of Python kernels do not run');
+}
+
 /** Runs jest; gives its numbers. A test file that could not run at all counts as one failed test. */
 function tests() {
   const folder = mkdtempSync(join(tmpdir(), 'ci-'));
@@ -47,6 +63,7 @@ const CHECKS = {
   'tree size': treeIsSmall,
 };
 
+ensureNumPy();
 const total = tests();
 for (const [name, check] of Object.entries(CHECKS)) {
   console.log(`\n== ${name}`);
