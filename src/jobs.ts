@@ -120,7 +120,7 @@ async function diff(job: DiffJob, checkpoint: Checkpoint, config: Record<string,
       : remoteKernel(manifest, job.dtype, line.ask),
   );
   try {
-    return await numericDiff(ops, { ...job, program, checkpoint, kernels, unfused, onLayer: line.onLayer });
+    return await numericDiff(ops, { ...job, config, program, checkpoint, kernels, unfused, onLayer: line.onLayer });
   } finally {
     await Promise.all(kernels.map((kernel) => kernel.close()));
   }

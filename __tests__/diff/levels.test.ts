@@ -5,7 +5,7 @@ import type { Program } from '../../src/architectures/program.js';
 import { kernelRecord } from '../../src/diff/kernel-level.js';
 import type { LogitsSummary } from '../../src/diff/logits-meter.js';
 import { UNIT_ROUNDOFF, type Measure } from '../../src/diff/measure.js';
-import { layerMeter, modelLevel } from '../../src/diff/model-level.js';
+import { layerMeter, modelLevels, worstLevel } from '../../src/diff/model-level.js';
 import type { Kernel, KernelDevice } from '../../src/kernels/kernel.js';
 import type { Site } from '../../src/kernels/sites.js';
 import type { Lane } from '../../src/reference/walk.js';
@@ -184,7 +184,7 @@ function model(kl: readonly number[], changes: Partial<LogitsSummary> = {}, fail
     non_finite: [0, ...all.map(() => 0)],
     ...changes,
   };
-  return modelLevel({
+  const levels = modelLevels({
     program: PROGRAM,
     recipes: ['eager', 'other'],
     assemblies: kl.map(() => ({ placements: [{ kernel: KERNEL, site: site(0) }], failure })),
@@ -193,6 +193,7 @@ function model(kl: readonly number[], changes: Partial<LogitsSummary> = {}, fail
     logits,
     limits: LIMITS,
   });
+  return worstLevel(levels) as ModelLevel;
 }
 
 describe('a whole model', () => {

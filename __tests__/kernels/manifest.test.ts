@@ -59,12 +59,17 @@ describe('manifests', () => {
     [
       'an op that is no contract',
       { ...GOOD, op: 'rmsnorm' },
-      /k\/kernel\.json: op is "rmsnorm"; it must be one of rms_norm, add_rms_norm, .*swiglu_mlp$/,
+      /k\/kernel\.json: op is "rmsnorm"; it must be one of rms_norm, add_rms_norm, .*swiglu_mlp, decoder_layer, model$/,
     ],
     [
       'a dtype that is no serving dtype',
       { ...GOOD, dtypes: ['bf16'] },
       'k/kernel.json: dtypes.0 is "bf16"; it must be one of bfloat16, float16, float32',
+    ],
+    [
+      'a whole layer as a graph',
+      { ...GOOD, op: 'decoder_layer' },
+      /k\/kernel\.json: op decoder_layer is not for backend onnxruntime.*; give it a program \(backend command\)$/,
     ],
     ['no dtype at all', { ...GOOD, dtypes: [] }, /k\/kernel\.json: dtypes is \[\]; it must NOT have fewer than 1 items$/],
     ['another backend', { ...GOOD, backend: 'metal' }, 'k/kernel.json: backend is "metal"; it must be one of onnxruntime, cuda, command'],

@@ -46,7 +46,7 @@ async function together(model: Pick<OpenModel, 'program' | 'checkpoint'>, prompt
     dtype: 'bfloat16',
     lanes,
     scanAll: false,
-    keepUntil: (index) => index,
+    keep: new Map(),
     async afterOp(index) {
       if (index === program.ops.length - 1) logits = lanes.map(({ values }) => values.get(program.logits) as NdArray);
     },
@@ -158,7 +158,7 @@ describe('damaged weights stop the walk with the tensor’s name', () => {
         dtype: 'bfloat16',
         lanes: [lane(eager('bfloat16'))],
         scanAll,
-        keepUntil: (index) => index,
+        keep: new Map(),
         afterOp: () => Promise.resolve(),
       }),
     );

@@ -14,11 +14,17 @@ export interface KernelRecord {
   /** It did something beside giving a result: a fault. */
   violate(site: Site, violations: readonly Violation[]): void;
   readonly failed: boolean;
+  /** What the probes of the kernel gave; a fault in one is a fault of the kernel. */
+  probed(probes: readonly Probe[]): void;
+  /** Judged by something else than its sites: this takes the place of the criteria for them. */
+  conclude(judgement: Judgement): void;
   /** RMS error over all outputs of a site, if it was measured. */
   injected(site: Site): { rms: number; relative: number } | null;
   /** @param standard what the kernel's standard variant gave at the same sites, where it has one */
   result(standard?: KernelResult): KernelResult;
 }
+
+type Probe = NonNullable<KernelResult['probes']>[number];
 
 interface Entry {
   readonly site: Site;
@@ -43,6 +49,8 @@ export function kernelRecord(
   const entries: Entry[] = [];
   let failure: string | null = device instanceof KernelError ? device.message : null;
   let violation: string | null = null;
+  let probes: Probe[] | null = null;
+  let conclusion: Judgement | null = null;
   const sites = new Set<Site>();
   return {
     add(site, output, measure) {
@@ -55,6 +63,12 @@ export function kernelRecord(
     violate(site, violations) {
       const [first] = violations;
       if (first !== undefined) violation ??= `${place(site)}: ${first.detail}`;
+    },
+    conclude(judgement) {
+      conclusion = judgement;
+    },
+    probed(given) {
+      probes = [...given];
     },
     get failed() {
       return failure !== null;
@@ -70,8 +84,8 @@ export function kernelRecord(
     result(standard) {
       const { name, op, backend } = kernel;
       const named = device instanceof KernelError ? null : device.device;
-      const base = { kernel: name, op, backend, device: named, sites: sites.size, probes: null, standard: standardOf(standard) };
-      const result = summarise(base, entries, failure, recipes, dtype, limits);
+      const base = { kernel: name, op, backend, device: named, sites: sites.size, probes, standard: standardOf(standard) };
+      const result = withProbes(summarise(base, entries, failure, recipes, dtype, limits, conclusion));
       // Writing where it must not is its own fault, whatever its standard variant does.
       if (violation !== null) return { ...result, status: 'fail', detail: violation };
       return standard?.status === 'fail' ? { ...result, status: 'inconclusive', detail: unjudged(result, standard) } : result;
@@ -79,8 +93,21 @@ export function kernelRecord(
   };
 }
 
+/** A probe that failed fails the kernel; one without an answer leaves open what the sites let pass. */
+function withProbes(result: KernelResult): KernelResult {
+  for (const status of ['fail', 'inconclusive'] as const) {
+    const probe = result.probes?.find((one) => one.status === status);
+    if (result.status === 'fail' || probe === undefined) continue;
+    return { ...result, status, detail: `probe ${probe.name}: ${probe.detail}` };
+  }
+  return result;
+}
+
+const NO_SITE = 'no site of the chosen layers';
+
 function standardOf(standard: KernelResult | undefined): StandardResult | null {
-  if (standard === undefined) return null;
+  // Where the fused one gave no answer, the standard one was not asked.
+  if (standard === undefined || (standard.sites === 0 && standard.detail === NO_SITE)) return null;
   const { status, detail, accuracy_ratio, max_abs_diff, bitwise_equal } = standard;
   return { status, detail, accuracy_ratio, max_abs_diff, bitwise_equal };
 }
@@ -108,16 +135,16 @@ function summarise(
   recipes: readonly string[],
   dtype: ServingDtype,
   limits: NumericThresholds,
+  conclusion: Judgement | null,
 ): KernelResult {
-  if (entries.length === 0)
-    return { ...base, ...NOTHING_MEASURED, status: 'inconclusive', detail: failure ?? 'no site of the chosen layers' };
+  if (entries.length === 0) return { ...base, ...NOTHING_MEASURED, status: 'inconclusive', detail: failure ?? NO_SITE };
   const total = (value: (measure: Measure) => number) => entries.reduce((sum, { measure }) => sum + value(measure), 0);
   const elements = total((m) => m.elements);
   const worst = worstOf(entries, (entry) => accuracyRatio(entry.measure));
   const scale = worstOf(entries, ({ measure }) => standardErrors(measure)).measure.scale;
   const nearest = recipes.map((name, i) => ({ name, equal: total((m) => m.equal_to[i] as number) / elements }));
   nearest.sort((a, b) => b.equal - a.equal);
-  const judged = worstJudgement(entries, dtype, limits);
+  const judged = conclusion ?? worstJudgement(entries, dtype, limits);
   // A fault that was seen stays a fault, also when the kernel gave up later.
   const [status, detail]: [Level, string | null] =
     failure !== null && judged.level !== 'fail' ? ['inconclusive', failure] : [judged.level, judged.detail];

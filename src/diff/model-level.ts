@@ -5,6 +5,7 @@ import type { NumericThresholds } from '../config/types.js';
 import type { Placement } from '../kernels/sites.js';
 import type { Lane } from '../reference/walk.js';
 import type { Level, ModelLayer, ModelLevel } from '../report/types.js';
+import type { Judgement } from './kernel-level.js';
 import type { LogitsSummary } from './logits-meter.js';
 
 /** Below this many nats a KL is the arithmetic noise of its own computation (src/diff/logits-meter.ts). */
@@ -73,14 +74,21 @@ export interface ModelEvidence<K> {
   readonly limits: NumericThresholds;
 }
 
-/** The model level of the report: the worst of the assemblies. */
-export function modelLevel<K>(evidence: ModelEvidence<K>): ModelLevel {
-  const severity: readonly Level[] = ['pass', 'warn', 'inconclusive', 'fail'];
-  const levels = evidence.assemblies.map((_, i) => assemblyLevel(evidence, i));
+/** The model level of each assembly. */
+export function modelLevels<K>(evidence: ModelEvidence<K>): ModelLevel[] {
+  return evidence.assemblies.map((_, i) => assemblyLevel(evidence, i));
+}
+
+const SEVERITY: readonly Level[] = ['pass', 'warn', 'inconclusive', 'fail'];
+
+/** The model level of the report: the worst of the assemblies; null without any. */
+export function worstLevel(levels: readonly ModelLevel[]): ModelLevel | null {
+  const [first] = levels;
+  if (first === undefined) return null;
   return levels.reduce((worst, level) => {
-    const bySeverity = severity.indexOf(level.status) - severity.indexOf(worst.status);
+    const bySeverity = SEVERITY.indexOf(level.status) - SEVERITY.indexOf(worst.status);
     return bySeverity > 0 || (bySeverity === 0 && (level.kl_ratio ?? 0) > (worst.kl_ratio ?? 0)) ? level : worst;
-  });
+  }, first);
 }
 
 function assemblyLevel<K>(evidence: ModelEvidence<K>, assembly: number): ModelLevel {
@@ -153,6 +161,13 @@ function judge(
     };
   if (ratio > limits.warn_ratio) return { status: 'fail', detail: null };
   return { status: ratio > limits.pass_ratio ? 'warn' : 'pass', detail: null };
+}
+
+/** A model level as the judgement of the one kernel that the whole model is. */
+export function modelJudgement({ status, detail, kl_ratio }: ModelLevel, limits: NumericThresholds): Judgement {
+  if (status === 'pass') return { level: status, detail: null };
+  const limit = status === 'fail' ? limits.warn_ratio : limits.pass_ratio;
+  return { level: status, detail: detail ?? `kl_ratio ${kl_ratio === null ? 'is not finite' : `${kl_ratio.toPrecision(3)} > ${limit}`}` };
 }
 
 function layerTable<K>(

@@ -11,21 +11,31 @@ import type { OpRunner } from '../reference/op-runner.js';
 import { ORACLE, validRecipes, type Recipe } from '../reference/recipes.js';
 import { joinPrompts, type Sequence } from '../reference/sequence.js';
 import { walk, type Lane, type StandIn } from '../reference/walk.js';
-import type { NumericResult, ServingDtype } from '../report/types.js';
+import type { ModelLevel, NumericResult, ServingDtype } from '../report/types.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { kernelRecord, type KernelRecord } from './kernel-level.js';
 import { logitsMeter, type LogitsMeter } from './logits-meter.js';
 import { measure } from './measure.js';
-import { layerMeter, modelLevel, type LayerMeter } from './model-level.js';
+import { measurePerformance, timedSite, type Timed } from './performance.js';
+import { layerMeter, modelJudgement, modelLevels, worstLevel, type LayerMeter } from './model-level.js';
+import { probeSet } from './probe-set.js';
+import { runProbes } from './probes.js';
 import { callKernel, laneInputs, laneOutputs, runSite, siteWeights, type Called, type Tensors } from './site.js';
+import { isWholeModel, wholeModel, type WholeModel } from './whole-model.js';
 
 export interface DiffOptions {
   readonly program: Program;
   readonly checkpoint: Checkpoint;
+  /** config.json. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Path of the checkpoint's folder, for kernels that are a whole model. */
+  readonly model: string;
   readonly dtype: ServingDtype;
   /** Token ids of each prompt. */
   readonly prompts: readonly (readonly number[])[];
   readonly kernels: readonly Kernel[];
+  /** Kernels of ours that `cuda` kernels are compared with for speed. */
+  readonly unfused: readonly Kernel[];
   /** Layers whose sites are compared teacher-forced; sites outside the layers always are. */
   readonly layers: 'all' | readonly number[];
   readonly limits: NumericThresholds;
@@ -46,6 +56,12 @@ interface Diff extends DiffOptions {
   readonly records: ReadonlyMap<Kernel, KernelRecord>;
   /** Of the kernels that offer a `standard` variant. */
   readonly standards: ReadonlyMap<Kernel, KernelRecord>;
+  /** Kernels that are a whole model; their logits come after those of the lanes. */
+  readonly models: readonly WholeModel[];
+  /** What stands in the lanes. */
+  readonly placed: readonly Placement<Kernel>[];
+  /** Where each started kernel is timed. */
+  readonly timed: readonly Placement<Kernel>[];
 }
 
 /**
@@ -56,8 +72,8 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   const { program, dtype, kernels, limits } = options;
   const sequence = joinPrompts(program, options.prompts);
   const recipes = validRecipes(dtype);
-  const sites = new Map(kernels.map((kernel) => [kernel, findSites(program, kernel.op)]));
-  const standing = kernels.filter((kernel) => (sites.get(kernel)?.length ?? 0) > 0);
+  const sites = new Map(kernels.map((kernel) => [kernel, findSites(program, kernel.op, options.config)]));
+  const standing = kernels.filter((kernel) => isWholeModel(kernel) || (sites.get(kernel)?.length ?? 0) > 0);
   const devices = await startKernels(standing, options.require_gpu);
   const names = recipes.map(({ name }) => name);
   const recordOf = (kernel: Kernel) => kernelRecord(kernel, devices.get(kernel) as KernelDevice | KernelError, names, dtype, limits);
@@ -79,6 +95,8 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   const started = standing.filter((kernel) => !(devices.get(kernel) instanceof KernelError));
   const assemblies = assemble(started, (kernel) => sites.get(kernel) ?? []);
   const pure = [ORACLE, ...recipes].map((recipe): Lane => ({ recipe, values: new Map(), standIns: new Map() }));
+  const whole = { ...options, sequence };
+  const models = started.filter(isWholeModel).map((kernel) => wholeModel(kernel, records.get(kernel) as KernelRecord, whole));
   const failures = assemblies.map((): string[] => []);
   const fused: Lane[] = [];
   const diff: Diff = {
@@ -88,6 +106,12 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
     recipes,
     records,
     standards,
+    models,
+    placed: assemblies.flat(),
+    timed: started.flatMap((kernel) => {
+      const site = timedSite(options.program, sites.get(kernel) ?? []);
+      return site === undefined ? [] : [{ kernel, site }];
+    }),
     lanes: [],
     eagerLane: pure[1] as Lane,
     sitesAt: teacherForced(options, sites),
@@ -95,33 +119,42 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   for (const [i, placements] of assemblies.entries()) fused.push(fusedLane(diff, placements, failures[i] as string[]));
   const lanes = [...pure, ...fused];
   const layers = layerMeter(program, lanes);
-  const logits = logitsMeter(lanes.length, nextTokens(sequence));
-  await run({ ...diff, lanes }, layers, logits);
+  const logits = logitsMeter(lanes.length + models.length, nextTokens(sequence));
+  const inputs = await run({ ...diff, lanes }, layers, logits);
+  await probe(diff, started, sites, devices);
 
-  const model =
-    assemblies.length === 0
-      ? null
-      : modelLevel({
-          program,
-          recipes: base.recipes,
-          assemblies: assemblies.map((placements, i) => ({ placements, failure: failures[i]?.[0] ?? null })),
-          injected: (placement) => records.get(placement.kernel)?.injected(placement.site) ?? null,
-          layers,
-          logits: logits.summarise(
-            recipes.map((_, i) => i),
-            limits.decisive_margin,
-          ),
-          limits,
-        });
+  const noise = recipes.map((_, i) => i);
+  const levelOf = modelLevels({
+    program,
+    recipes: names,
+    assemblies: [
+      ...assemblies.map((placements, i) => ({ placements, failure: failures[i]?.[0] ?? null })),
+      ...models.map(({ failure }) => ({ placements: [], failure })),
+    ],
+    injected: (placement: Placement<Kernel>) => records.get(placement.kernel)?.injected(placement.site) ?? null,
+    layers,
+    logits: logits.summarise(noise, limits.decisive_margin),
+    limits,
+  });
+  for (const [i, { kernel }] of models.entries()) {
+    records.get(kernel)?.conclude(modelJudgement(levelOf[assemblies.length + i] as ModelLevel, limits));
+  }
+  const model = worstLevel(levelOf);
   const results = standing.map((kernel) => (records.get(kernel) as KernelRecord).result(standards.get(kernel)?.result()));
   const levels = [...results.map(({ status }) => status), ...(model === null ? [] : [model.status])];
   const status = (['fail', 'inconclusive', 'warn'] as const).find((level) => levels.includes(level)) ?? 'pass';
-  return { ...base, status, kernels: results, model };
+  const timed = diff.timed.flatMap(({ kernel, site }): Timed[] => {
+    const device = devices.get(kernel);
+    const given = inputs.get(site);
+    const ran = device !== undefined && !(device instanceof KernelError) && !(records.get(kernel) as KernelRecord).failed;
+    return ran && given !== undefined ? [{ kernel, device, site, inputs: given }] : [];
+  });
+  return { ...base, status, kernels: results, model, performance: await measurePerformance(diff, timed) };
 }
 
 /**
  * Starts all kernels at once: drivers and compilers take their time.
- * @throws ModelError `no_gpu` when a GPU is required and a kernel runs elsewhere
+ * @throws ModelError `no_gpu` when a GPU is required and a kernel runs elsewhere, or none can start
  */
 async function startKernels(kernels: readonly Kernel[], requireGpu: boolean): Promise<Map<Kernel, KernelDevice | KernelError>> {
   const started = await Promise.all(
@@ -134,10 +167,14 @@ async function startKernels(kernels: readonly Kernel[], requireGpu: boolean): Pr
       }
     }),
   );
+  if (!requireGpu) return new Map(started);
   for (const [{ name }, device] of started) {
-    if (requireGpu && !(device instanceof KernelError) && !device.gpu)
+    if (!(device instanceof KernelError) && !device.gpu)
       throw new ModelError('no_gpu', `require-gpu is set, but kernel ${name} would run on ${device.device}`);
   }
+  const [first] = started;
+  if (first?.[1] instanceof KernelError && started.every(([, device]) => device instanceof KernelError))
+    throw new ModelError('no_gpu', `require-gpu is set, but no kernel could start on a GPU; ${first[0].name}: ${first[1].message}`);
   return new Map(started);
 }
 
@@ -145,27 +182,52 @@ function offersStandard(device: KernelDevice | KernelError | undefined): boolean
   return device !== undefined && !(device instanceof KernelError) && device.variants.includes('standard');
 }
 
-async function run(diff: Diff, layers: LayerMeter, logits: LogitsMeter): Promise<void> {
-  const { program, lanes, sitesAt, records } = diff;
-  const keepUntil = keptUntil(
-    program,
-    [...sitesAt.values()].flat().map(({ site }) => site),
-    lanes,
-  );
+/** @returns eager's inputs of the sites that are to be timed */
+async function run(diff: Diff, layers: LayerMeter, logits: LogitsMeter): Promise<Map<Site, Tensors>> {
+  const { program, sitesAt, records, timed, recipes, models } = diff;
+  const looksBack = [...[...sitesAt.values()].flat(), ...timed, ...diff.placed].map(({ site }) => site);
+  const inputs = new Map<Site, Tensors>();
   await walk({
     ...diff,
     scanAll: true,
-    keepUntil: (index) => keepUntil[index] as number,
+    keep: lookedAt(looksBack),
     async afterOp(index, op) {
       await compareSites(
         diff,
         (sitesAt.get(index) ?? []).filter(({ kernel }) => !(records.get(kernel) as KernelRecord).failed),
       );
+      for (const { site } of timed) if (site.end === index) inputs.set(site, laneInputs(site, diff.eagerLane));
       layers.afterOp(op);
+      // The last op gives the logits, in blocks that do not wait for a kernel.
+      if (index === program.ops.length - 2) for (const model of models) await model.run();
       if (op.layer !== null && program.ops[index + 1]?.layer !== op.layer) diff.onLayer?.(op.layer);
     },
-    logits: (start, blocks) => logits.add(start, blocks),
+    logits(start, blocks) {
+      const compared = blocks.slice(0, 1 + recipes.length);
+      logits.add(start, [...blocks, ...models.map((model) => model.block(start, compared))]);
+    },
   });
+  return inputs;
+}
+
+/** Probes the kernels that gave an answer at every site. Kernels of the same op share inputs and references, one op after the other. */
+async function probe(
+  diff: Diff,
+  started: readonly Kernel[],
+  sites: ReadonlyMap<Kernel, readonly Site[]>,
+  devices: ReadonlyMap<Kernel, KernelDevice | KernelError>,
+): Promise<void> {
+  const sound = started.filter((kernel) => !(diff.records.get(kernel) as KernelRecord).failed);
+  for (const op of new Set(sound.map((kernel) => kernel.op))) {
+    const kernels = sound.filter((kernel) => kernel.op === op);
+    const compared = (sites.get(kernels[0] as Kernel) ?? []).filter((site) => isCompared(diff, site));
+    const set = await probeSet(diff, compared);
+    if (set === null) continue;
+    for (const kernel of kernels) {
+      const results = await runProbes(diff, set, kernel, devices.get(kernel) as KernelDevice);
+      (diff.records.get(kernel) as KernelRecord).probed(results);
+    }
+  }
 }
 
 /** Next token per position, −1 at the end of each prompt. */
@@ -175,25 +237,25 @@ function nextTokens({ ids, segments }: Sequence): Int32Array {
   return targets;
 }
 
-function teacherForced({ layers }: DiffOptions, sites: ReadonlyMap<Kernel, readonly Site[]>): Map<number, Placement<Kernel>[]> {
+function isCompared({ layers }: DiffOptions, { layer }: Site): boolean {
+  return layers === 'all' || layer === null || layers.includes(layer);
+}
+
+function teacherForced(options: DiffOptions, sites: ReadonlyMap<Kernel, readonly Site[]>): Map<number, Placement<Kernel>[]> {
   const at = new Map<number, Placement<Kernel>[]>();
   for (const [kernel, own] of sites) {
     for (const site of own) {
-      if (layers !== 'all' && site.layer !== null && !layers.includes(site.layer)) continue;
-      at.set(site.end, [...(at.get(site.end) ?? []), { kernel, site }]);
+      if (isCompared(options, site)) at.set(site.end, [...(at.get(site.end) ?? []), { kernel, site }]);
     }
   }
   return at;
 }
 
-/** A site needs its inputs until its last op, so values live on until the longest run through each op has ended. */
-function keptUntil(program: Program, sites: readonly Site[], lanes: readonly Lane[]): number[] {
-  const until = program.ops.map((_, index) => index);
-  const spans = [
-    ...sites.map(({ start, end }) => [start, end] as const),
-    ...lanes.flatMap(({ standIns }) => [...standIns].map(([index, { end }]) => [index, end] as const)),
-  ];
-  for (const [start, end] of spans) for (let index = start; index <= end; index++) until[index] = Math.max(until[index] as number, end);
+/** Value → last op of the sites that have it as input or output: what is inside a run need not be kept for it. */
+function lookedAt(sites: readonly Site[]): Map<string, number> {
+  const until = new Map<string, number>();
+  for (const { inputs, outputs, end } of sites)
+    for (const value of [...inputs.values(), ...outputs.values()]) until.set(value, Math.max(end, until.get(value) ?? 0));
   return until;
 }
 
@@ -205,9 +267,9 @@ async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]
     const inputs = laneInputs(site, diff.eagerLane);
     const given = { ...inputs, ...(await siteWeights(diff, site)) };
     const called = await answerOf(diff, kernel, site, given, 'fused', record);
+    if (called === null) continue;
     const standard = diff.standards.get(kernel);
     const own = standard === undefined || standard.failed ? null : await answerOf(diff, kernel, site, given, 'standard', standard);
-    if (called === null && own === null) continue;
     const run = (recipe: Recipe) => runSite(diff, site, recipe, inputs, diff.sequence);
     const known = references.get(site.op) ?? {
       oracle: await run(ORACLE),
@@ -221,7 +283,7 @@ async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]
         to.add(site, name, measure(output.data as Float32Array, known.oracle[name]?.data as Float64Array, recipes, diff.dtype));
       }
     };
-    if (called !== null) compare(record, called);
+    compare(record, called);
     if (standard !== undefined && own !== null) compare(standard, own);
   }
 }
@@ -251,14 +313,16 @@ function fusedLane(diff: Diff, placements: readonly Placement<Kernel>[], failure
     const standIn: StandIn = {
       end: site.end,
       async run(lane) {
-        let outputs: Record<string, NdArray>;
-        try {
-          const inputs = { ...laneInputs(site, lane), ...(await siteWeights(diff, site)) };
-          ({ outputs } = await callKernel(diff, kernel, site, inputs, diff.sequence));
-        } catch (error) {
-          if (!(error instanceof KernelError)) throw error;
-          failures.push(`${kernel.name}: ${error.message}`);
-          outputs = laneOutputs(site, diff.eagerLane);
+        let outputs = laneOutputs(site, diff.eagerLane);
+        // One failure is all that is reported of this model; a kernel that hangs must not be waited for at every site.
+        if (failures.length === 0) {
+          try {
+            const inputs = { ...laneInputs(site, lane), ...(await siteWeights(diff, site)) };
+            ({ outputs } = await callKernel(diff, kernel, site, inputs, diff.sequence));
+          } catch (error) {
+            if (!(error instanceof KernelError)) throw error;
+            failures.push(`${kernel.name}: ${error.message}`);
+          }
         }
         for (const [name, value] of site.outputs) lane.values.set(value, outputs[name] as NdArray);
       },

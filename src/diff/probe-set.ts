@@ -85,16 +85,16 @@ export interface ProbeContext extends SiteContext {
 const NOT_PROBED: ReadonlySet<string> = new Set(['model', 'generate']);
 
 /**
- * Makes the inputs and the references of an op's probes, at its first site of the middle layer.
- * @param sites of the op, in program order
+ * Makes the inputs and the references of an op's probes, at its first site of the middle one of the compared layers.
+ * @param sites of the op in the compared layers, in program order
  * @returns null for ops that have no probes
  * @throws ModelError for damaged weights
  */
 export async function probeSet(context: ProbeContext, sites: readonly Site[]): Promise<ProbeSet | null> {
   const [first] = sites;
   if (first === undefined || NOT_PROBED.has(first.op)) return null;
-  const middle = context.program.num_hidden_layers >> 1;
-  const site = sites.find(({ layer }) => layer === middle) ?? first;
+  const layers = [...new Set(sites.flatMap(({ layer }) => layer ?? []))];
+  const site = sites.find(({ layer }) => layer === layers[layers.length >> 1]) ?? first;
   const keeping = { ...context, kept: new Map<string, Promise<NdArray>>() };
   const maker = trialMaker(keeping, site);
   const windowed = sites.find(({ attributes }) => Number(attributes['window'] ?? 0) > 0);

@@ -1,6 +1,6 @@
 // One site at a time: its inputs, the kernel's call on them, and what a recipe of the reference makes of the same inputs.
 
-import type { Op, Program } from '../architectures/program.js';
+import type { Op, Program, WeightRef } from '../architectures/program.js';
 import type { Kernel, Variant, Violation } from '../kernels/kernel.js';
 import type { Site } from '../kernels/sites.js';
 import { joinRows, type NdArray } from '../reference/ndarray.js';
@@ -17,6 +17,8 @@ export interface SiteContext {
   readonly checkpoint: Checkpoint;
   readonly dtype: ServingDtype;
   readonly runner: OpRunner;
+  /** Weights that were read before, by tensor name, where a site is run again and again. */
+  readonly kept?: Map<string, Promise<NdArray>>;
 }
 
 /** Contract tensors by name. */
@@ -33,11 +35,16 @@ export function laneInputs(site: Site, lane: Lane): Record<string, NdArray> {
   return inputs;
 }
 
+function weightOf({ checkpoint, dtype, kept }: SiteContext, ref: WeightRef): Promise<NdArray> {
+  const weight = kept?.get(ref.tensor) ?? wholeWeight(checkpoint, ref, dtype);
+  kept?.set(ref.tensor, weight);
+  return weight;
+}
+
 /** The weights of a site as the serving dtype holds them. */
-export async function siteWeights({ checkpoint, dtype }: SiteContext, site: Site): Promise<Record<string, NdArray>> {
+export async function siteWeights(context: SiteContext, site: Site): Promise<Record<string, NdArray>> {
   const weights: Record<string, NdArray> = {};
-  for (const [name, refs] of site.weights)
-    weights[name] = joinRows(await Promise.all(refs.map((ref) => wholeWeight(checkpoint, ref, dtype))));
+  for (const [name, refs] of site.weights) weights[name] = joinRows(await Promise.all(refs.map((ref) => weightOf(context, ref))));
   return weights;
 }
 
@@ -70,13 +77,17 @@ export async function callKernel(
     violations.push(...answer.violations);
     return answer.outputs;
   };
-  const outputs = seesOtherTokens(site) ? await perSegment(sequence, inputs, call) : await call(inputs);
+  if (!seesOtherTokens(site)) return { outputs: await call(inputs), violations };
+  // Weights have no rows of tokens.
+  const weights = Object.fromEntries(Object.entries(inputs).filter(([name]) => site.weights.has(name)));
+  const tokens = Object.fromEntries(Object.entries(inputs).filter(([name]) => !site.weights.has(name)));
+  const outputs = await perSegment(sequence, tokens, (part) => call({ ...part, ...weights }));
   return { outputs, violations };
 }
 
 /** Whether a token's result depends on the tokens before it. */
 export function seesOtherTokens(site: Site): boolean {
-  return site.op === 'attention';
+  return site.op === 'attention' || site.op === 'decoder_layer';
 }
 
 /**
@@ -113,28 +124,23 @@ function inRecipe(array: NdArray, recipe: Recipe, name: string): NdArray {
 }
 
 async function smallOp(
-  { checkpoint, dtype, runner }: SiteContext,
+  context: SiteContext,
   op: Op,
   recipe: Recipe,
   inputs: Record<string, NdArray>,
   sequence: Sequence,
 ): Promise<Record<string, NdArray>> {
-  for (const [name, ref] of Object.entries(op.weights)) inputs[name] = await wholeWeight(checkpoint, ref, dtype);
-  return runOp(runner, op, recipe, inputs, sequence);
+  for (const [name, ref] of Object.entries(op.weights)) inputs[name] = await weightOf(context, ref);
+  return runOp(context.runner, op, recipe, inputs, sequence);
 }
 
-async function linears(
-  { checkpoint, dtype, runner }: SiteContext,
-  op: Op,
-  recipe: Recipe,
-  inputs: Record<string, NdArray>,
-): Promise<Record<string, NdArray>> {
+async function linears(context: SiteContext, op: Op, recipe: Recipe, inputs: Record<string, NdArray>): Promise<Record<string, NdArray>> {
   const outputs: Record<string, NdArray> = {};
   const x = inputs['x'] as NdArray;
   for (const { tensor, ref, bias, shape } of matrices(op)) {
-    const { data } = await wholeWeight(checkpoint, ref, dtype);
-    const added = bias === undefined ? null : (await wholeWeight(checkpoint, bias, dtype)).data;
-    const y = await runner.linear(recipe, x, { form: 'float32', data, shape: [ref.shape[0] ?? 1, ref.shape[1] ?? 1] }, added);
+    const data = (await weightOf(context, ref)).data as Float32Array;
+    const added = bias === undefined ? null : ((await weightOf(context, bias)).data as Float32Array);
+    const y = await context.runner.linear(recipe, x, { form: 'float32', data, shape: [ref.shape[0] ?? 1, ref.shape[1] ?? 1] }, added);
     outputs[tensor] = { data: y.data, shape: shape(x.shape[0] ?? 0) };
   }
   return outputs;

@@ -35,9 +35,12 @@ export interface ContractAttribute {
 }
 
 export interface Contract {
+  /** A run of `steps`, all ops of one layer, or the whole model (which has no sites: src/diff/whole-model.ts). */
+  readonly stands_for: 'run' | 'layer' | 'model';
   readonly inputs: readonly ContractTensor[];
   readonly attributes: readonly ContractAttribute[];
   readonly outputs: readonly ContractTensor[];
+  /** Empty but for runs. */
   readonly steps: readonly Step[];
 }
 
@@ -64,6 +67,9 @@ const ATTRIBUTES = {
   window: ['int', '0: none; else a query sees itself and the window − 1 positions before it'],
   softcap: ['float', '0: none; else scores become softcap · tanh(score / softcap)'],
   activation: ['string', '`silu` or `gelu_tanh`'],
+  layer_idx: ['int', 'the layer, from 0'],
+  model_path: ['string', "absolute path of the checkpoint's folder"],
+  vocab_size: ['int', 'V'],
 } as const satisfies Readonly<Record<string, readonly [ContractAttribute['type'], string]>>;
 
 function attributes(...names: readonly (keyof typeof ATTRIBUTES)[]): ContractAttribute[] {
@@ -90,10 +96,20 @@ function linear(x: string, weight: string, y: string): Step {
 }
 
 export const CONTRACTS: ReadonlyMap<string, Contract> = new Map<string, Contract>([
-  ['rms_norm', { inputs: tensors('x [T,H], weight [H]'), attributes: attributes(...NORM), outputs: tensors('y [T,H]'), steps: [RMS_NORM] }],
+  [
+    'rms_norm',
+    {
+      stands_for: 'run',
+      inputs: tensors('x [T,H], weight [H]'),
+      attributes: attributes(...NORM),
+      outputs: tensors('y [T,H]'),
+      steps: [RMS_NORM],
+    },
+  ],
   [
     'add_rms_norm',
     {
+      stands_for: 'run',
       inputs: tensors('x [T,H], residual [T,H], weight [H]'),
       attributes: attributes(...NORM),
       outputs: tensors('y [T,H], residual_out [T,H]'),
@@ -106,6 +122,7 @@ export const CONTRACTS: ReadonlyMap<string, Contract> = new Map<string, Contract
   [
     'linear',
     {
+      stands_for: 'run',
       inputs: tensors('x [T,A], weight [B,A], bias? [B]'),
       attributes: attributes(),
       outputs: tensors('y [T,B]'),
@@ -115,6 +132,7 @@ export const CONTRACTS: ReadonlyMap<string, Contract> = new Map<string, Contract
   [
     'rms_norm_qkv',
     {
+      stands_for: 'run',
       inputs: tensors('x [T,H], norm_weight [H], qkv_weight [(Nq+2Nkv)·D,H], qkv_bias? [(Nq+2Nkv)·D]'),
       attributes: attributes(...NORM, 'num_heads', 'num_kv_heads', 'head_dim'),
       outputs: tensors(`${QK}, v [T,Nkv,D]`),
@@ -132,12 +150,22 @@ export const CONTRACTS: ReadonlyMap<string, Contract> = new Map<string, Contract
   ],
   [
     'qk_norm',
-    { inputs: tensors(`${QK}, q_weight [D], k_weight [D]`), attributes: attributes(...NORM), outputs: tensors(QK), steps: [QK_NORM] },
+    {
+      stands_for: 'run',
+      inputs: tensors(`${QK}, q_weight [D], k_weight [D]`),
+      attributes: attributes(...NORM),
+      outputs: tensors(QK),
+      steps: [QK_NORM],
+    },
   ],
-  ['rope', { inputs: tensors(`${QK}, ${TABLES}`), attributes: attributes(...ROPE), outputs: tensors(QK), steps: [ROTARY] }],
+  [
+    'rope',
+    { stands_for: 'run', inputs: tensors(`${QK}, ${TABLES}`), attributes: attributes(...ROPE), outputs: tensors(QK), steps: [ROTARY] },
+  ],
   [
     'qk_norm_rope',
     {
+      stands_for: 'run',
       inputs: tensors(`${QK}, q_weight [D], k_weight [D], ${TABLES}`),
       attributes: attributes(...NORM, ...ROPE),
       outputs: tensors(QK),
@@ -150,16 +178,21 @@ export const CONTRACTS: ReadonlyMap<string, Contract> = new Map<string, Contract
   [
     'attention',
     {
+      stands_for: 'run',
       inputs: tensors('q [T,Nq,D], k [S,Nkv,D], v [S,Nkv,D]'),
       attributes: attributes('scale', 'causal', 'window', 'softcap'),
       outputs: tensors('o [T,Nq,D]'),
       steps: [{ op: 'attention', inputs: { q: 'q', k: 'k', v: 'v' }, outputs: { o: 'o' } }],
     },
   ],
-  ['silu_mul', { inputs: tensors('gate [T,I], up [T,I]'), attributes: attributes(), outputs: tensors('y [T,I]'), steps: [GATE] }],
+  [
+    'silu_mul',
+    { stands_for: 'run', inputs: tensors('gate [T,I], up [T,I]'), attributes: attributes(), outputs: tensors('y [T,I]'), steps: [GATE] },
+  ],
   [
     'gelu_tanh_mul',
     {
+      stands_for: 'run',
       inputs: tensors('gate [T,I], up [T,I]'),
       attributes: attributes(),
       outputs: tensors('y [T,I]'),
@@ -169,6 +202,7 @@ export const CONTRACTS: ReadonlyMap<string, Contract> = new Map<string, Contract
   [
     'swiglu_mlp',
     {
+      stands_for: 'run',
       inputs: tensors('x [T,H], gate_weight [I,H], up_weight [I,H], down_weight [H,I]'),
       attributes: attributes('activation'),
       outputs: tensors('y [T,H]'),
@@ -178,6 +212,38 @@ export const CONTRACTS: ReadonlyMap<string, Contract> = new Map<string, Contract
         { op: ['silu_mul', 'gelu_tanh_mul'], inputs: { gate: '#gate', up: '#up' }, outputs: { y: '#activated' } },
         linear('#activated', 'down_weight', 'y'),
       ],
+    },
+  ],
+  [
+    'decoder_layer',
+    {
+      stands_for: 'layer',
+      inputs: tensors(`x [T,H], ${TABLES}`),
+      attributes: attributes(
+        'layer_idx',
+        ...NORM,
+        'num_heads',
+        'num_kv_heads',
+        'head_dim',
+        ...ROPE,
+        'scale',
+        'causal',
+        'window',
+        'softcap',
+        'activation',
+      ),
+      outputs: tensors('y [T,H]'),
+      steps: [],
+    },
+  ],
+  [
+    'model',
+    {
+      stands_for: 'model',
+      inputs: tensors('input_ids [T] int64'),
+      attributes: attributes('model_path', 'vocab_size'),
+      outputs: tensors('logits [T,V]'),
+      steps: [],
     },
   ],
 ]);
@@ -194,7 +260,13 @@ type Shapes = Readonly<Record<string, { readonly shape: readonly number[] } | un
 type Attributes = Readonly<Record<string, AttributeValue>>;
 
 /** Attributes that are sizes. */
-const SIZE_ATTRIBUTES: Readonly<Record<string, string>> = { num_heads: 'Nq', num_kv_heads: 'Nkv', head_dim: 'D', rotary_dim: 'R' };
+const SIZE_ATTRIBUTES: Readonly<Record<string, string>> = {
+  num_heads: 'Nq',
+  num_kv_heads: 'Nkv',
+  head_dim: 'D',
+  rotary_dim: 'R',
+  vocab_size: 'V',
+};
 
 /** Sizes of a call (T, H, Nq ...), as far as its inputs and attributes tell. */
 export function callSizes(op: string, inputs: Shapes, given: Attributes): ReadonlyMap<string, number> {

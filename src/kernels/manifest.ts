@@ -8,6 +8,7 @@ import schema from '../../schemas/kernel.schema.json' with { type: 'json' };
 import { UsageError } from '../errors.js';
 import { printable, quote } from '../hub/names.js';
 import type { ServingDtype } from '../report/types.js';
+import { CONTRACTS } from './contracts.js';
 import { cudaProblems } from './cuda-manifest.js';
 
 interface ManifestBase {
@@ -127,10 +128,18 @@ async function readManifest(file: string, shown: string, root: string, problems:
     problems.push(...new Set(messages));
     return null;
   }
-  const wrong: string[] = parsed.backend === 'cuda' ? cudaProblems(parsed) : [];
+  const wrong = placeless(parsed) ?? (parsed.backend === 'cuda' ? cudaProblems(parsed) : []);
   const placed = await withPaths(parsed, dirname(file), root, wrong);
   problems.push(...wrong.map((problem) => `${shown}: ${problem}`));
   return wrong.length > 0 ? null : placed;
+}
+
+/** Ops that a backend has no way to be given: a graph or a kernel has fixed arguments, and the weights of each layer have other names. */
+function placeless({ op, backend, ...own }: KernelManifest): string[] | null {
+  const standsFor = CONTRACTS.get(op)?.stands_for;
+  if (standsFor === 'run' || backend === 'command') return null;
+  if (standsFor === 'model' && backend === 'onnxruntime' && 'model' in own) return null;
+  return [`op ${op} is not for backend ${backend}${'operator' in own ? ' with an operator' : ''}; give it a program (backend command)`];
 }
 
 /** The manifest with absolute paths and every default. */

@@ -20,10 +20,17 @@ export interface Site {
   readonly attributes: Readonly<Record<string, AttributeValue>>;
 }
 
-/** All sites of a contract in program order. */
-export function findSites(program: Program, op: string): Site[] {
+type Config = Readonly<Record<string, unknown>>;
+
+/**
+ * All sites of a contract in program order; none for a contract that stands for the whole model.
+ * @param config config.json, whose numbers, words and switches go to kernels that are a whole layer
+ */
+export function findSites(program: Program, op: string, config: Config = {}): Site[] {
   const contract = CONTRACTS.get(op);
   if (contract === undefined) throw new Error(`no contract ${op}`);
+  if (contract.stands_for === 'model') return [];
+  if (contract.stands_for === 'layer') return layerSites(program, op, scalars(config));
   const consumers = countConsumers(program);
   const sites: Site[] = [];
   for (let start = 0; start + contract.steps.length <= program.ops.length; start++) {
@@ -31,6 +38,43 @@ export function findSites(program: Program, op: string): Site[] {
     if (site !== null) sites.push(site);
   }
   return sites;
+}
+
+/** Longer words are no settings. */
+const MAX_WORD = 256;
+
+function scalars(config: Config): Record<string, AttributeValue> {
+  const isScalar = (entry: [string, unknown]): entry is [string, AttributeValue] => {
+    const [, value] = entry;
+    return typeof value === 'boolean' || typeof value === 'number' || (typeof value === 'string' && value.length <= MAX_WORD);
+  };
+  return Object.fromEntries(Object.entries(config).filter(isScalar));
+}
+
+/** One site per layer: all of its ops, its weights under their checkpoint names. */
+function layerSites(program: Program, op: string, settings: Record<string, AttributeValue>): Site[] {
+  return program.layer_outputs.map((output, layer) => {
+    const start = program.ops.findIndex((each) => each.layer === layer);
+    const ops = program.ops.filter((each) => each.layer === layer);
+    const made = new Set(ops.flatMap(({ outputs }) => Object.values(outputs)));
+    const inputs = new Map<string, string>();
+    const weights = new Map<string, WeightRef[]>();
+    const attributes: Record<string, AttributeValue> = { ...settings };
+    for (const each of ops) {
+      for (const value of Object.values(each.inputs)) {
+        if (!made.has(value)) inputs.set(value.startsWith('cos:') ? 'cos' : value.startsWith('sin:') ? 'sin' : 'x', value);
+      }
+      for (const ref of Object.values(each.weights)) weights.set(ref.tensor, [ref]);
+      Object.assign(attributes, attributesOf(each));
+    }
+    attributes['layer_idx'] = layer;
+    return { op, start, end: start + ops.length - 1, layer, name: 'layer', inputs, weights, outputs: new Map([['y', output]]), attributes };
+  });
+}
+
+/** Attributes of an op as contracts name them. */
+function attributesOf(op: Op): Readonly<Record<string, AttributeValue>> {
+  return op.op.endsWith('_mul') ? { activation: op.op.slice(0, -'_mul'.length) } : op.attributes;
 }
 
 function countConsumers(program: Program): Map<string, number> {
@@ -67,7 +111,7 @@ function matchAt(program: Program, name: string, contract: Contract, start: numb
       if (!contractTensor.startsWith('#')) outputs.set(contractTensor, value);
     }
     for (const { name: attribute } of contract.attributes) {
-      const value = attribute === 'activation' && op.op.endsWith('_mul') ? op.op.slice(0, -'_mul'.length) : op.attributes[attribute];
+      const value = attributesOf(op)[attribute];
       if (value !== undefined) attributes[attribute] = value;
     }
   }

@@ -41,7 +41,7 @@ export async function forward(
     dtype: options.dtype,
     lanes: [lane],
     scanAll: false,
-    keepUntil: (index) => index,
+    keep: new Map(),
     afterOp(index, op) {
       for (const name of Object.values(op.outputs)) {
         const at = program.hidden.indexOf(name);

@@ -32,8 +32,8 @@ export interface WalkOptions {
   readonly sequence: Sequence;
   readonly lanes: readonly Lane[];
   readonly runner: OpRunner;
-  /** Last op index until which the inputs of op `index` must be kept; `index` itself when nothing looks back. */
-  keepUntil(index: number): number;
+  /** Value → index of the last op after which the caller looks at it, where that is later than the program's own last use. */
+  readonly keep: ReadonlyMap<string, number>;
   /** Called when all lanes have done an op; values made by it are in the lanes. */
   afterOp(index: number, op: Op): Promise<void>;
   /** Blocks of columns `[start, start + width)` of the logits, one [T, width] per lane. When absent, `logits` is assembled like any value. */
@@ -42,7 +42,7 @@ export interface WalkOptions {
   readonly scanAll: boolean;
 }
 
-/** Runs the whole program. Afterwards the lanes hold what `keepUntil` kept. */
+/** Runs the whole program. Afterwards the lanes hold what `keep` kept to the last op. */
 export async function walk(options: WalkOptions): Promise<void> {
   const { program, checkpoint, sequence, lanes } = options;
   const rotary = rotaryValues(program, sequence);
@@ -208,6 +208,8 @@ export async function perSegment(
   inputs: Readonly<Record<string, NdArray>>,
   run: (part: Record<string, NdArray>) => Promise<Record<string, NdArray>>,
 ): Promise<Record<string, NdArray>> {
+  // One prompt is all there is, also where it has more keys than queries.
+  if (sequence.segments.length === 1) return run({ ...inputs });
   const parts: Record<string, NdArray>[] = [];
   for (const { start, end } of sequence.segments) {
     parts.push(await run(Object.fromEntries(Object.entries(inputs).map(([name, array]) => [name, rows(array, start, end)]))));
@@ -217,11 +219,10 @@ export async function perSegment(
 }
 
 /** Op index → names of values that nothing needs after it. Rotary tables stay to the end. */
-function lastUses({ program, keepUntil }: WalkOptions): Map<number, string[]> {
+function lastUses({ program, keep }: WalkOptions): Map<number, string[]> {
   const last = new Map<string, number>();
   for (const [index, op] of program.ops.entries()) {
-    for (const name of Object.values(op.outputs)) last.set(name, Math.max(keepUntil(index), last.get(name) ?? 0));
-    for (const name of Object.values(op.inputs)) last.set(name, Math.max(keepUntil(index), last.get(name) ?? 0));
+    for (const name of [...Object.values(op.outputs), ...Object.values(op.inputs)]) last.set(name, Math.max(index, keep.get(name) ?? 0));
   }
   const at = new Map<number, string[]>();
   for (const [name, index] of last) {
