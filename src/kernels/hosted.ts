@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { printable } from '../hub/names.js';
 import type { ServingDtype } from '../report/types.js';
 import { kernelEnvironment } from './environment.js';
-import { KernelError, type KernelAnswer, type KernelCall, type KernelDevice } from './kernel.js';
+import { checkOutputs, KernelError, type KernelAnswer, type KernelCall, type KernelDevice } from './kernel.js';
 import type { KernelManifest } from './manifest.js';
 import type { ExecutionProvider } from './onnxruntime.js';
 import type { KernelProcess, ProcessOptions } from './processes.js';
@@ -21,8 +21,7 @@ export type HostAnswer =
   | { kind: 'failed'; id: number; message: string; usable: boolean };
 
 /** A driver that compiles PTX for a new device takes seconds, NVRTC tens of them; a call that takes minutes hangs. */
-const START_TIMEOUT_MS = 120_000;
-const CALL_TIMEOUT_MS = 120_000;
+const TIMEOUTS_MS = { start: 120_000, call: 120_000 };
 /** What the process wrote last may arrive after the news of its end. */
 const LAST_WORDS_MS = 50;
 /** Enough of stderr to see why a native library gave up. */
@@ -32,7 +31,7 @@ const STDERR_TAIL = 2000;
  * Starts a host for a kernel of backend `cuda` or `onnxruntime`.
  * @throws KernelError when the kernel cannot run here
  */
-export async function hostedProcess(kernel: KernelManifest, options: ProcessOptions): Promise<KernelProcess> {
+export async function hostedProcess(kernel: KernelManifest, options: ProcessOptions, timeouts = TIMEOUTS_MS): Promise<KernelProcess> {
   const child = fork(fileURLToPath(options.host), [], {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -44,6 +43,11 @@ export async function hostedProcess(kernel: KernelManifest, options: ProcessOpti
   const conversation = converse(child);
   const { dtype, execution_provider } = options;
   let usable = true;
+  const nonsense = (): KernelError => {
+    usable = false;
+    kill();
+    return new KernelError(NONSENSE);
+  };
   const ask = async (question: HostQuestion, timeoutMs: number): Promise<HostAnswer> => {
     const answer = await conversation.ask(question, timeoutMs).catch((error: unknown) => {
       usable = false;
@@ -58,18 +62,19 @@ export async function hostedProcess(kernel: KernelManifest, options: ProcessOpti
     throw new KernelError(answer.message);
   };
   try {
-    const started = await ask({ kind: 'start', id: 0, kernel, dtype, execution_provider }, START_TIMEOUT_MS);
-    if (started.kind !== 'started') throw new KernelError('the host gave an answer that does not belong here');
+    const started = await ask({ kind: 'start', id: 0, kernel, dtype, execution_provider }, timeouts.start);
+    if (started.kind !== 'started') throw nonsense();
     let next = 1;
     return {
       device: started.device,
       get usable() {
-        return usable;
+        return usable && !conversation.over();
       },
       async call(call) {
-        const answer = await ask({ kind: 'call', id: next++, call }, CALL_TIMEOUT_MS);
-        if (answer.kind !== 'answer') throw new KernelError('the host gave an answer that does not belong here');
-        return answer.answer;
+        const answer = await ask({ kind: 'call', id: next++, call }, timeouts.call);
+        if (answer.kind !== 'answer') throw nonsense();
+        // The process has checked them; memory that a kernel wrote over may say anything.
+        return { ...answer.answer, outputs: checkOutputs(kernel.op, call.inputs, call.attributes, answer.answer.outputs) };
       },
       // The host ends by itself when the channel closes; a driver that hangs does not.
       close: () => conversation.end(),
@@ -79,6 +84,35 @@ export async function hostedProcess(kernel: KernelManifest, options: ProcessOpti
     kill();
     throw error;
   }
+}
+
+const NONSENSE = "the kernel's process gave an answer that makes no sense and was ended; its memory may be damaged";
+
+/** A message as the answer that it claims to be; null when it is none. */
+function readAnswer(message: unknown): HostAnswer | null {
+  if (!isRecord(message) || typeof message['id'] !== 'number') return null;
+  const { kind, device, answer, message: words, usable } = message;
+  const sound =
+    (kind === 'started' && isRecord(device) && typeof device['device'] === 'string' && Array.isArray(device['variants'])) ||
+    (kind === 'failed' && typeof words === 'string' && typeof usable === 'boolean') ||
+    (kind === 'answer' && isRecord(answer) && isAnswer(answer));
+  return sound ? (message as HostAnswer) : null;
+}
+
+function isAnswer({ outputs, time_us, violations }: Record<string, unknown>): boolean {
+  const timed = time_us === null || (typeof time_us === 'number' && time_us >= 0);
+  return timed && Array.isArray(violations) && isRecord(outputs) && Object.values(outputs).every(isArray);
+}
+
+function isArray(value: unknown): boolean {
+  if (!isRecord(value) || !Array.isArray(value['shape'])) return false;
+  const { data, shape } = value as { data: unknown; shape: unknown[] };
+  const size = shape.reduce<number>((product, length) => product * (typeof length === 'number' ? length : NaN), 1);
+  return (data instanceof Float32Array || data instanceof Float64Array || data instanceof Int32Array) && data.length === size;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 function converse(child: ChildProcess) {
@@ -92,7 +126,7 @@ function converse(child: ChildProcess) {
       setTimeout(() => {
         const how = signal === null ? `ended with exit code ${String(code)}` : `was ended by ${signal}`;
         const last = printable(tail.trim().split('\n').slice(-3).join(' | '));
-        ended = new KernelError(`the kernel's process ${how}${last === '' ? '' : `; its last words: ${last}`}`);
+        ended ??= new KernelError(`the kernel's process ${how}${last === '' ? '' : `; its last words: ${last}`}`);
         for (const { reject } of waiting.values()) reject(ended);
         waiting.clear();
         resolve();
@@ -105,11 +139,21 @@ function converse(child: ChildProcess) {
     waiting.clear();
   });
   child.on('message', (message) => {
-    const answer = message as HostAnswer;
-    waiting.get(answer.id)?.resolve(answer);
-    waiting.delete(answer.id);
+    const answer = readAnswer(message);
+    const asked = answer === null ? undefined : waiting.get(answer.id);
+    if (answer !== null && asked !== undefined) {
+      waiting.delete(answer.id);
+      asked.resolve(answer);
+      return;
+    }
+    ended ??= new KernelError(NONSENSE);
+    for (const { reject } of waiting.values()) reject(ended);
+    waiting.clear();
+    child.kill('SIGKILL');
   });
   return {
+    /** Also a process that answered everything may die between two models. */
+    over: () => ended !== null,
     ask: (question: HostQuestion, timeoutMs: number) =>
       new Promise<HostAnswer>((resolve, reject) => {
         if (ended !== null) {
