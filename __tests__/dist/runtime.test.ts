@@ -27,7 +27,8 @@ let cases = 0;
 beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), 'runtime-'));
   dist = join(home, 'package/dist');
-  build('--outdir', dist, '--entry', resolve(ROOT, '__tests__/dist/fixtures/threads.ts'));
+  const entries = ['threads', 'koffi'].flatMap((name) => ['--entry', resolve(ROOT, `__tests__/dist/fixtures/${name}.ts`)]);
+  build('--outdir', dist, ...entries);
   writeFileSync(join(dist, 'package.json'), '{ "type": "module" }');
 });
 
@@ -65,6 +66,27 @@ function unpacked(): string[] {
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
 }
+
+describe('koffi, with which the backend cuda calls the driver,', () => {
+  const koffi = (node: string, folder = dist) => run(node, [join(folder, 'koffi.js')], { env: { XDG_CACHE_HOME: cache, HOME: cache } });
+
+  test.each([
+    ['this Node', process.execPath],
+    ['Node 24', NODE_24],
+  ])('comes with dist/ and calls C, on %s', async (_, node) => {
+    expect(result(await koffi(node))).toEqual({ same: true });
+    expect(unpacked().map((path) => path.slice(path.lastIndexOf('/') + 1))).toEqual(['koffi.node']);
+  });
+
+  test('is refused in a sentence where dist/ has none', async () => {
+    const other = join(home, `without-${cases}`, 'dist');
+    cpSync(dist, other, { recursive: true, filter: (path) => !path.endsWith('native') });
+    expect(result(await koffi(process.execPath, other))).toMatchObject({
+      name: 'KernelError',
+      message: expect.stringMatching(/^koffi, with which fused-compat calls CUDA, could not be loaded \(.+\); it comes with fused-compat for linux-x64$/),
+    });
+  });
+});
 
 describe('with the library that dist/ brings', () => {
   test.each([
