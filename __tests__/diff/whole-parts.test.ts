@@ -71,7 +71,9 @@ function layerKernel({ program, checkpoint }: OpenModel, seen: KernelCall[], rec
   });
 }
 
-describe.each(['tinyllama-mini', 'gemma3-mini'] as const)('a kernel that is a decoder layer of %s', (name) => {
+// Gemma 3: two RoPE tables, windows, norms on both sides of attention and MLP.
+describe('a kernel that is a decoder layer', () => {
+  const name = 'gemma3-mini';
   let model: OpenModel;
   let prompts: (readonly number[])[];
   beforeAll(async () => {
@@ -131,7 +133,7 @@ describe('a kernel that is a whole model', () => {
   beforeAll(async () => {
     model = await openModel(GOLDEN_MODELS[name]);
     golden = await readGolden(name);
-    prompts = golden.ids.slice(0, 2);
+    prompts = [golden.ids[0] ?? []];
   });
   afterAll(() => model.checkpoint.close());
 
@@ -152,14 +154,14 @@ describe('a kernel that is a whole model', () => {
     expect(seen.map(({ attributes }) => attributes)).toEqual(prompts.map(() => ({ model_path: modelFolder(name), vocab_size: 1024 })));
     expect(result.kernels).toMatchObject([{ kernel: 'mine', status: 'pass', detail: null, sites: 1, non_finite: 0 }]);
     expect(result.kernels[0]?.bitwise_equal).toBeGreaterThan(0.3);
-    expect(result.model).toMatchObject({ status: 'pass', decisive_flips: 0, positions: 39 });
+    expect(result.model).toMatchObject({ status: 'pass', decisive_flips: 0, positions: 15 });
     expect(result.model?.kl_ratio).toBeLessThan(2);
     expect(result.model?.perplexity.fused).toBeCloseTo(result.model?.perplexity.eager ?? 0, 1);
   });
 
   test.each([
     ['logits of other tokens', (values: Float32Array) => values.reverse(), /decisive flips/],
-    ['NaN', (values: Float32Array) => values.fill(NaN, 5, 6), /NaN or infinite at 2 of 39 positions/],
+    ['NaN', (values: Float32Array) => values.fill(NaN, 5, 6), /NaN or infinite at 1 of 15 positions/],
     ['logits of another temperature', (values: Float32Array) => values.map((value) => value * 0.8), /kl_ratio .* > 4/],
   ])('fails with %s', async (_what, change, detail) => {
     const result = await diff(name, model, [kernel('model', async (call) => ({ logits: logits(call, change) }))], prompts);
@@ -175,11 +177,11 @@ describe('a kernel that is a whole model', () => {
     ],
     ['an error', () => Promise.reject(new KernelError('out of memory')), /^model: out of memory$/],
   ])('is inconclusive with %s, and the other kernels are judged', async (_what, outputs, detail) => {
-    const seen: KernelCall[] = [];
-    const result = await diff(name, model, [kernel('model', outputs), { ...layerKernel(model, seen), name: 'layer' }], prompts);
+    const judged = { ...kernel('model', (call) => Promise.resolve({ logits: logits(call) })), name: 'other' };
+    const result = await diff(name, model, [kernel('model', outputs), judged], prompts);
     expect(result.kernels).toMatchObject([
       { kernel: 'mine', status: 'inconclusive' },
-      { kernel: 'layer', status: 'pass' },
+      { kernel: 'other', status: 'pass' },
     ]);
     expect(result.kernels[0]?.detail).toMatch(detail);
     expect(result.model).toMatchObject({ status: 'inconclusive', kl_fused: null });
