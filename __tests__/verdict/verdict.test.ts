@@ -236,6 +236,56 @@ describe('decide', () => {
   });
 });
 
+describe('a kernel whose own standard variant leaves the reference', () => {
+  const wrong = {
+    status: 'fail',
+    detail: 'layer 0 mlp, output y: accuracy_ratio 9 > 4',
+    accuracy_ratio: 9,
+    max_abs_diff: 1,
+    bitwise_equal: 0,
+  } as const;
+  const unjudged = kernelResult({
+    status: 'inconclusive',
+    detail: 'its own standard variant already leaves the reference',
+    standard: wrong,
+  });
+  const numeric = (changes = {}) =>
+    numericResult({ status: 'fail', kernels: [unjudged], model: modelLevel({ status: 'fail', detail: 'leaves' }), ...changes });
+
+  it('makes an implementation issue, whatever the whole model does, and says so first', () => {
+    for (const policy of ['evidence', 'strict'] as const) {
+      for (const model of [modelLevel({ status: 'fail' }), modelLevel(), null]) {
+        const { verdict: result, reasons, recommendations } = judge({ static: staticResult(), numeric: numeric({ model }), policy });
+        expect(result).toBe('IMPLEMENTATION_ISSUE');
+        expect(reasons[0]?.code).toBe('standard_fail');
+        expect(recommendations[0]).toContain('bring its standard variant to what transformers computes');
+      }
+    }
+  });
+
+  it('does not hide another kernel that fails, or one that fails by writing where it must not', () => {
+    const other = kernelResult({ kernel: 'other', status: 'fail', detail: 'off' });
+    expect(judge({ static: staticResult(), numeric: numeric({ kernels: [unjudged, other] }) }).verdict).toBe(X);
+    const guards = kernelResult({ status: 'fail', detail: 'wrote 4 bytes after output y', standard: wrong });
+    expect(judge({ static: staticResult(), numeric: numeric({ kernels: [guards] }) }).verdict).toBe(X);
+  });
+
+  it('is not what makes a statically incompatible model compatible under policy strict', () => {
+    const at = (policy: Policy) => judge({ static: qwenStatic(), numeric: numeric(), policy });
+    expect(at('strict').verdict).toBe(X);
+    expect(at('strict').reasons[0]?.code).toBe('static_incompatible');
+    expect(at('evidence').verdict).toBe('IMPLEMENTATION_ISSUE');
+  });
+
+  it('is told from one whose standard variant is fine', () => {
+    const passes = { ...wrong, status: 'pass', detail: null } as const;
+    const failing = kernelResult({ status: 'fail', detail: 'off', standard: passes });
+    const { verdict: result, reasons } = judge({ static: staticResult(), numeric: numeric({ kernels: [failing] }) });
+    expect(result).toBe(X);
+    expect(reasons[0]?.message).toContain('its standard variant passes, so the fault is in the fused one');
+  });
+});
+
 describe('numericLevel', () => {
   it('is the worst of all parts', () => {
     expect(numericLevel(null)).toBeNull();
