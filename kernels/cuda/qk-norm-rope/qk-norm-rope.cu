@@ -61,18 +61,20 @@ __device__ __forceinline__ void one_head(const T* x, T* y, const T* weight, cons
       }
     }
   } else {
-    for (int i = lane; i < D; i += 32) {
-      staged[i] = widen(x[i]);
-      sum = fmaf(staged[i], staged[i], sum);
+    // The same elements per lane, so that sums do not depend on the alignment.
+    for (int i = 2 * lane; i < D; i += 64) {
+      for (int j = i; j < min(i + 2, D); j++) {
+        staged[j] = widen(x[j]);
+        sum = fmaf(staged[j], staged[j], sum);
+      }
     }
   }
   if (weight != nullptr) {
     for (int distance = 16; distance > 0; distance /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, distance);
     const float scale = 1.0f / sqrtf(sum / D + eps);
     // Each lane norms the elements that it staged itself.
-    const int step = pairs ? 2 : 1;
-    for (int i = step * lane; i < D; i += step * 32) {
-      for (int j = i; j < i + step; j++) {
+    for (int i = 2 * lane; i < D; i += 64) {
+      for (int j = i; j < min(i + 2, D); j++) {
         float value = staged[j] * scale;
         if (rotary == nullptr && weight_offset == 0.0f) {
           T rounded;
@@ -92,7 +94,9 @@ __device__ __forceinline__ void one_head(const T* x, T* y, const T* weight, cons
   if (pairs) {
     for (int i = 2 * lane; i < D; i += 64) *reinterpret_cast<Pair<T>*>(y + i) = Pair<T>{{result(i), result(i + 1)}};
   } else {
-    for (int i = lane; i < D; i += 32) y[i] = result(i);
+    for (int i = 2 * lane; i < D; i += 64) {
+      for (int j = i; j < min(i + 2, D); j++) y[j] = result(j);
+    }
   }
 }
 
