@@ -60,6 +60,7 @@ const CHECKS = {
   format: () => npm('format:check'),
   typecheck: () => npm('typecheck'),
   'check-dist': () => npm('check-dist'),
+  'check-ptx': () => npm('check-ptx'),
   'tree size': treeIsSmall,
 };
 
