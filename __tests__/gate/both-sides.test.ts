@@ -139,13 +139,13 @@ describe('a kernel that only computes otherwise fails on no model', () => {
     expect(report.verdict).toBe(model === 'qwen3-mini' ? 'WARNING' : 'COMPATIBLE');
   });
 
-  test('an eps that is too large by a factor that bfloat16 cannot show is not called an error', async () => {
-    const wrong: Planted = {
-      ...(BROKEN.find(({ name }) => name === 'rms-norm-eps-1000') as Planted),
-    };
+  test('an eps that is too large by a factor that bfloat16 cannot show at any site is found by the probe of tiny values', async () => {
+    const wrong = BROKEN.find(({ name }) => name === 'rms-norm-eps-1000') as Planted;
     const report = await judged('gemma3-mini', await planted('eps-gemma3', [wrong]));
-    expect(report.numeric?.kernels[0]).toMatchObject({ status: 'pass', non_finite: 0 });
-    expect(Math.abs(report.numeric?.kernels[0]?.scale_error ?? 1)).toBeLessThan(2 ** -10);
+    const kernel = report.numeric?.kernels[0];
+    expect(Math.abs(kernel?.scale_error ?? 1)).toBeLessThan(2 ** -10);
+    expect(kernel?.probes?.filter(({ status }) => status !== 'pass').map(({ name }) => name)).toEqual(['tiny_magnitudes']);
+    expect(kernel).toMatchObject({ status: 'fail', detail: expect.stringMatching(/^probe tiny_magnitudes: all 33 rows of y are wrong/) });
   });
 });
 

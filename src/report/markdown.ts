@@ -2,6 +2,7 @@
 
 import { code, html, plain, prose } from './escape.js';
 import { count, difference, magnitude, multiple, NOT_MEASURED, percent } from './numbers.js';
+import { probeSummaries } from './probes.js';
 import { columnsOf, EMOJI, gateLine, rowsOf, ruleLine, tally } from './rows.js';
 import type { Row } from './rows.js';
 import { STRIP_LEGEND, stripsOf } from './strips.js';
@@ -108,7 +109,8 @@ function modelBody(model: ModelReport, full: boolean): string {
         REASONS_SHOWN,
       )}`,
     );
-  if (full) parts.push(...kernelDetails(model), ...speedDetails(model), ...layerDetails(model), ...findingDetails(model));
+  if (full)
+    parts.push(...kernelDetails(model), ...probeDetails(model), ...speedDetails(model), ...layerDetails(model), ...findingDetails(model));
   return parts.join('\n\n');
 }
 
@@ -148,6 +150,21 @@ function kernelRow(kernel: KernelResult): string {
     where === null ? NOT_MEASURED : code(where),
   ];
   return `| ${cells.join(' | ')} |`;
+}
+
+function probeDetails({ numeric }: ModelReport): string[] {
+  const summaries = probeSummaries(numeric?.kernels ?? []);
+  if (summaries.length === 0) return [];
+  const lines = summaries
+    .slice(0, KERNELS_SHOWN)
+    .flatMap(({ kernel, line, open }) => [
+      `- ${code(kernel.kernel)}: ${prose(line)}`,
+      ...open.map(({ name, words, detail }) => `  - ${code(name)} ${words}: ${prose(detail)}`),
+    ]);
+  if (summaries.length > KERNELS_SHOWN) lines.push(`- … and ${summaries.length - KERNELS_SHOWN} more in report.json`);
+  const bad = summaries.reduce((sum, { open }) => sum + open.length, 0);
+  const outcome = bad === 0 ? 'all pass' : `${bad} did not pass`;
+  return [details(`Probes of ${count(summaries.length, 'kernel')}: ${outcome}`, lines.join('\n'))];
 }
 
 function speedDetails({ numeric }: ModelReport): string[] {

@@ -4,6 +4,8 @@ import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import pico from 'picocolors';
 import { plain, plainName } from './escape.js';
+import { count } from './numbers.js';
+import { probeSummaries } from './probes.js';
 import { columnsOf, gateLine, rowsOf, ruleLine } from './rows.js';
 import type { Row } from './rows.js';
 import { STRIP_LEGEND, stripsOf } from './strips.js';
@@ -19,6 +21,7 @@ export interface TerminalOptions {
 /** Text wraps here even in a wider terminal, and where the width is unknown. */
 const TEXT_WIDTH = 110;
 const NARROWEST = 30;
+const PROBES_SHOWN = 5;
 
 type Paint = (text: string) => string;
 
@@ -79,9 +82,22 @@ function stacked({ model, figures }: Row, names: string[], paint: Painter, colum
 function explained({ model }: Row, paint: Painter, columns: number): string {
   const lines = [`${paint.bold(narrowName(model, columns))}: ${paint.verdict[model.verdict](model.verdict)}`];
   for (const reason of model.reasons) lines.push(...wrap(plain(reason.message), columns, '  - ', '    '));
+  lines.push(...probeFindings(model, columns));
   for (const cause of model.diagnosis) lines.push(...wrap(`cause: ${plain(cause.message)}`, columns, '  - ', '    '));
   for (const advice of model.recommendations) lines.push(...wrap(plain(advice), columns, '  > ', '    ').map(paint.dim));
   return lines.join('\n');
+}
+
+/** Probes that did not pass, but for those that are a kernel's reason already. */
+function probeFindings({ numeric }: ModelReport, columns: number): string[] {
+  const findings = probeSummaries(numeric?.kernels ?? []).flatMap(({ kernel, open }) =>
+    open
+      .filter(({ name, detail }) => kernel.detail !== `probe ${name}: ${detail}`)
+      .map(({ name, words, detail }) => `probe ${name} of ${kernel.kernel} ${words}: ${detail}`),
+  );
+  const hidden = findings.length - PROBES_SHOWN;
+  const shown = [...findings.slice(0, PROBES_SHOWN), ...(hidden > 0 ? [`${count(hidden, 'more probe')} in report.json`] : [])];
+  return shown.flatMap((finding) => wrap(plain(finding), columns, '  - ', '    '));
 }
 
 /** The norms per layer, where the static check is all there is to see; one legend for all models. */

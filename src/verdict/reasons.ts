@@ -65,8 +65,11 @@ function kernelReason(kernel: KernelResult, limits: NumericThresholds): Reason {
   if (said === '' && kernel.non_finite > 0)
     facts.push(`${count(kernel.non_finite, 'output element')} NaN or infinite where the oracle is finite`);
   if (said === '') facts.push(...ratioFacts(kernel, limits));
-  if (kernel.max_abs_diff !== null && !said.includes('max_abs_diff')) facts.push(`max_abs_diff ${difference(kernel.max_abs_diff)}`);
-  if (kernel.worst_layer !== null && !said.includes('layer'))
+  // What a probe found has its own inputs; the numbers of the sites would be read as its own.
+  const probed = said.startsWith('probe ');
+  if (kernel.max_abs_diff !== null && !probed && !said.includes('max_abs_diff'))
+    facts.push(`max_abs_diff ${difference(kernel.max_abs_diff)}`);
+  if (kernel.worst_layer !== null && !probed && !said.includes('layer'))
     facts.push(`worst in layer ${kernel.worst_layer}${kernel.worst_site === null ? '' : ` at ${kernel.worst_site}`}`);
   if (kernel.status === 'fail' && kernel.standard?.status === 'pass')
     facts.push('its standard variant passes, so the fault is in the fused one');
@@ -114,10 +117,12 @@ function modelReason(model: ModelLevel, limits: NumericThresholds): Reason {
 function passingKernels(kernels: KernelResult[]): Reason {
   const sites = kernels.reduce((sum, kernel) => sum + kernel.sites, 0);
   const ratios = kernels.flatMap((kernel) => (kernel.accuracy_ratio === null ? [] : [kernel.accuracy_ratio]));
+  const probes = kernels.reduce((sum, kernel) => sum + (kernel.probes?.length ?? 0), 0);
+  const probed = probes === 0 ? '' : ` and in ${count(probes, 'probe')}`;
   const worst = ratios.length === 0 ? '' : `; largest error ${multiple(Math.max(...ratios))} the noise floor`;
   return {
     code: 'kernel_pass',
-    message: `${count(kernels.length, 'kernel')} ${kernels.length === 1 ? 'passes' : 'pass'} at ${count(sites, 'site')}${worst}.`,
+    message: `${count(kernels.length, 'kernel')} ${kernels.length === 1 ? 'passes' : 'pass'} at ${count(sites, 'site')}${probed}${worst}.`,
   };
 }
 
