@@ -171,14 +171,14 @@ async function openOn(
   hub: HubAccess,
   { model: ref, dtype }: ReferenceRequest,
 ): Promise<{ program: Program; dtype: ServingDtype; folder: string }> {
-  const { files, folder } = await openModel(ref, hub);
+  const { files, copy } = await openModel(ref, hub);
   const described = await readModelConfig(files);
   const checkpoint = await openCheckpoint(files);
   try {
     const raw = refuseUnlessRunnable(checkpoint, described);
     const program = buildProgram(raw);
     checkWeights(program, checkpoint);
-    return { program, dtype: servingDtype(dtype, raw, checkpoint), folder: await folder() };
+    return { program, dtype: servingDtype(dtype, raw, checkpoint), folder: (await copy([])).folder };
   } finally {
     await checkpoint.close();
   }

@@ -3,7 +3,9 @@
 import { buildProgram, checkWeights } from './architectures/registry.js';
 import type { NumericThresholds } from './config/types.js';
 import { numericDiff } from './diff/numeric-diff.js';
+import { arrivingFiles, type ArrivingFile, type FileQuestion, type FileReply } from './hub/arriving.js';
 import { openFolder } from './hub/folder.js';
+import type { ModelFiles } from './hub/source.js';
 import type { KernelManifest, OnnxruntimeManifest } from './kernels/manifest.js';
 import { onnxruntimeKernel, type ExecutionProvider } from './kernels/onnxruntime.js';
 import { remoteKernel, type KernelQuestion, type KernelReply } from './kernels/remote.js';
@@ -26,6 +28,8 @@ export interface TokenizeJob {
 export interface DiffJob {
   readonly kind: 'diff';
   readonly model: string;
+  /** Files of the model that may not be in its folder yet. */
+  readonly arriving: readonly ArrivingFile[];
   readonly dtype: ServingDtype;
   readonly prompts: readonly (readonly number[])[];
   readonly kernels: readonly KernelManifest[];
@@ -57,13 +61,14 @@ export interface JobResults {
 export type OnLayer = (layer: number) => void;
 
 /** What a job asks the main thread on its way, and what it is told. */
-export type Question = KernelQuestion;
-export type Reply = KernelReply;
+export type Question = KernelQuestion | FileQuestion;
+export type Reply = KernelReply | FileReply;
+export type ReplyTo<Q extends Question> = Q extends FileQuestion ? FileReply : KernelReply;
 
 /** A job's line to the main thread. */
 export interface Line {
   readonly onLayer: OnLayer;
-  ask(question: Question): Promise<Reply>;
+  ask<Q extends Question>(question: Q): Promise<ReplyTo<Q>>;
 }
 
 let runner: Promise<{ ort: Ort; runner: OpRunner }> | undefined;
@@ -85,9 +90,11 @@ export async function runJob(job: Job, line: Line): Promise<JobResults[Job['kind
       return job.texts.map((text) => tokenizer.encode(text));
     }
     case 'diff':
-      return withCheckpoint(job.model, (checkpoint, config) => diff(job, checkpoint, config, line));
+      return withCheckpoint(arrivingFiles(await openFolder(job.model), job.arriving, line.ask), (checkpoint, config) =>
+        diff(job, checkpoint, config, line),
+      );
     case 'reference':
-      return withCheckpoint(job.model, async (checkpoint, config) => {
+      return withCheckpoint(await openFolder(job.model), async (checkpoint, config) => {
         const program = buildProgram(config);
         checkWeights(program, checkpoint);
         const recipe = job.recipe === 'oracle' ? ORACLE : eager(job.dtype);
@@ -96,8 +103,10 @@ export async function runJob(job: Job, line: Line): Promise<JobResults[Job['kind
   }
 }
 
-async function withCheckpoint<T>(model: string, use: (checkpoint: Checkpoint, config: Record<string, unknown>) => Promise<T>): Promise<T> {
-  const files = await openFolder(model);
+async function withCheckpoint<T>(
+  files: ModelFiles,
+  use: (checkpoint: Checkpoint, config: Record<string, unknown>) => Promise<T>,
+): Promise<T> {
   const config = await readModelConfig(files);
   const checkpoint = await openCheckpoint(files);
   try {

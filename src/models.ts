@@ -1,12 +1,15 @@
 // One model through its stages: files, static check, program, prompts, numeric diff. Each stage's failure keeps what came before it.
 
-import { buildProgram, checkWeights, modelType } from './architectures/registry.js';
+import { buildProgram, checkWeights, filesInOrder, modelType } from './architectures/registry.js';
 import type { Program } from './architectures/program.js';
 import { staticCheck } from './checker/static-check.js';
 import type { Config, ModelRef, Prompt } from './config/types.js';
 import { ModelError } from './errors.js';
+import type { ArrivingFile, FileQuestion, FileReply } from './hub/arriving.js';
+import type { Arriving } from './hub/download.js';
 import { openFolder } from './hub/folder.js';
 import { openModel, type HubAccess } from './hub/model.js';
+import { CONTRACTS } from './kernels/contracts.js';
 import type { KernelManifest } from './kernels/manifest.js';
 import type { KernelProcesses } from './kernels/processes.js';
 import type { KernelQuestion, KernelReply } from './kernels/remote.js';
@@ -16,9 +19,10 @@ import type { Engine } from './threads.js';
 import { builtInLength, builtInPrompts } from './tokenizer/prompts.js';
 import { diagnose } from './verdict/diagnosis.js';
 import { decide, type Failure } from './verdict/verdict.js';
-import { openCheckpoint, type Checkpoint } from './weights/checkpoint.js';
+import { openCheckpoint, type Checkpoint, type FiledCheckpoint } from './weights/checkpoint.js';
 import { readModelConfig } from './weights/model-config.js';
 import { isRunnable, refuseUnlessRunnable } from './weights/runnable.js';
+import type { WeightFile } from './weights/weight-file.js';
 
 /** A regular expression of tokenizer.json can run for ever; the largest real vocabulary loads in a second. */
 const TOKENIZER_TIMEOUT_MS = 10_000;
@@ -85,13 +89,33 @@ async function stages(run: ModelRun, ref: ModelRef, found: Found): Promise<void>
     const program = buildProgram(refuseUnlessRunnable(checkpoint, raw));
     checkWeights(program, checkpoint);
     if (run.kernels === null || dtype === null) return;
-    const folder = await model.folder();
+    const later = model.remote ? await arrivingOf(checkpoint, program, run.kernels) : [];
+    const copy = await model.copy(later.map(({ name }) => name));
+    const [arrived, ran] = await Promise.allSettled([copy.whole(), numeric(run, ref, { ...copy, later }, program, dtype, run.kernels)]);
+    // Whatever was computed before a download failed is thrown away, and what made the diff fail then was the download.
+    if (arrived.status === 'rejected') throw arrived.reason;
     // The verified copy speaks where there is one.
-    if (model.remote) found.static = await staticCheckOf(folder, raw, config);
-    found.numeric = await numeric(run, ref, folder, program, dtype, run.kernels);
+    if (model.remote) found.static = await staticCheckOf(copy.folder, raw, config);
+    if (ran.status === 'rejected') throw ran.reason;
+    found.numeric = ran.value;
   } finally {
     await checkpoint.close();
   }
+}
+
+/**
+ * Files that the numeric diff can wait for one by one, in the order in which it needs them; none where it needs all of them at once: there
+ * is one file only, or a kernel is a whole model and reads the folder itself.
+ */
+async function arrivingOf(checkpoint: FiledCheckpoint, program: Program, kernels: readonly KernelManifest[]): Promise<ArrivingFile[]> {
+  const names = filesInOrder(program, checkpoint);
+  if (names.length <= 1 || kernels.some(({ op }) => CONTRACTS.get(op)?.stands_for === 'model')) return [];
+  return Promise.all(
+    names.map(async (name) => {
+      const { source, headBytes = 0 } = checkpoint.files.get(name) as WeightFile;
+      return { name, byteLength: source.byteLength, head: await source.slice(0, headBytes) };
+    }),
+  );
 }
 
 async function staticCheckOf(folder: string, raw: Record<string, unknown>, config: Config): Promise<StaticResult> {
@@ -112,18 +136,19 @@ function withNote(result: StaticResult, unverified: string | null): StaticResult
 async function numeric(
   run: ModelRun,
   ref: ModelRef,
-  folder: string,
+  copy: Arriving & { readonly later: readonly ArrivingFile[] },
   program: Program,
   dtype: ServingDtype,
   kernels: readonly KernelManifest[],
 ): Promise<NumericResult> {
   const { config, engine, log } = run;
   log(`${ref.id}: tokenizing the prompts`);
-  const prompts = await tokenIds(engine, folder, program, config);
+  const prompts = await tokenIds(engine, copy.folder, program, config);
   return engine.run(
     {
       kind: 'diff',
-      model: folder,
+      model: copy.folder,
+      arriving: copy.later,
       dtype,
       prompts,
       kernels,
@@ -135,9 +160,22 @@ async function numeric(
     },
     {
       onLayer: (layer) => log(`${ref.id}: layer ${layer + 1} of ${program.num_hidden_layers}`),
-      onQuestion: (question) => answerKernelQuestion(run.processes, [...kernels, ...run.unfused], question),
+      onQuestion: (question) =>
+        question.kind === 'await_file'
+          ? answerFileQuestion(copy, question)
+          : answerKernelQuestion(run.processes, [...kernels, ...run.unfused], question),
     },
   );
+}
+
+async function answerFileQuestion(copy: Arriving, { file }: FileQuestion): Promise<FileReply> {
+  try {
+    await copy.arrival(file);
+    return { arrived: true };
+  } catch (error) {
+    const { code, message } = asFailure(error);
+    return { refused: { code, message } };
+  }
 }
 
 async function answerKernelQuestion(

@@ -2,7 +2,7 @@
 
 import { parentPort } from 'node:worker_threads';
 import { ModelError } from './errors.js';
-import { runJob, type Job, type JobResults, type Question, type Reply } from './jobs.js';
+import { runJob, type Job, type JobResults, type Question, type Reply, type ReplyTo } from './jobs.js';
 import type { Answer, Message } from './threads.js';
 
 const port = parentPort;
@@ -12,10 +12,10 @@ const asked = new Map<number, (reply: Reply) => void>();
 let questions = 0;
 
 /** Asks the main thread and waits for its reply. */
-function ask(question: Question): Promise<Reply> {
+function ask<Q extends Question>(question: Q): Promise<ReplyTo<Q>> {
   const id = questions++;
   return new Promise((resolve) => {
-    asked.set(id, resolve);
+    asked.set(id, resolve as (reply: Reply) => void);
     send({ kind: 'ask', id, question });
   });
 }

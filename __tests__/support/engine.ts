@@ -11,24 +11,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Starts an engine of two threads. Close it when the tests are done. */
 export function startEngine(): Engine {
-  // Below the repository, so that the packages, which stay outside the bundle, are found in node_modules.
-  mkdirSync(join(ROOT, 'build'), { recursive: true });
-  const folder = mkdtempSync(join(ROOT, 'build', 'test-engine-'));
-  execFileSync(
-    join(ROOT, 'node_modules/.bin/esbuild'),
-    [
-      join(ROOT, 'src/worker.ts'),
-      join(ROOT, 'src/host.ts'),
-      '--bundle',
-      '--packages=external',
-      '--platform=node',
-      '--format=esm',
-      '--log-level=error',
-      '--out-extension:.js=.mjs',
-      `--outdir=${folder}`,
-    ],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
-  );
+  const folder = bundle('.mjs', 'worker', 'host');
   const threads = startThreads(2, pathToFileURL(join(folder, 'worker.mjs')));
   return {
     host: threads.host,
@@ -38,4 +21,32 @@ export function startEngine(): Engine {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The command line with its threads, from the sources, for tests that end its process. Remove it when the tests are done. */
+export function bundledProgram(): { path: string; remove: () => void } {
+  const folder = bundle('.js', 'cli', 'worker', 'host');
+  return { path: join(folder, 'cli.js'), remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** Bundles entries of src/ into a new folder. */
+function bundle(extension: string, ...entries: readonly string[]): string {
+  // Below the repository, so that the packages, which stay outside the bundle, are found in node_modules.
+  mkdirSync(join(ROOT, 'build'), { recursive: true });
+  const folder = mkdtempSync(join(ROOT, 'build', 'test-engine-'));
+  execFileSync(
+    join(ROOT, 'node_modules/.bin/esbuild'),
+    [
+      ...entries.map((entry) => join(ROOT, `src/${entry}.ts`)),
+      '--bundle',
+      '--packages=external',
+      '--platform=node',
+      '--format=esm',
+      '--log-level=error',
+      `--out-extension:.js=${extension}`,
+      `--outdir=${folder}`,
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  return folder;
 }

@@ -69,6 +69,13 @@ export function checkWeights(program: Program, checkpoint: Checkpoint): void {
   refuseUnusedTensors(program, checkpoint);
 }
 
+/** The checkpoint's files in the order in which a run of the program needs them first. Those it needs no tensor of come last. */
+export function filesInOrder(program: Program, checkpoint: Checkpoint): string[] {
+  const needed = [...weightRefs(program)].map(({ tensor }) => checkpoint.tensors.get(tensor)?.file);
+  const all = [...needed, ...[...checkpoint.tensors.values()].map(({ file }) => file)];
+  return [...new Set(all.filter((file) => file !== undefined))];
+}
+
 // A tensor that the program does not use is a parameter that the reference would silently leave out: a layer count that is too small,
 // biases without `attention_bias`, a Q norm in a family that has none. Only known non-parameters may be left over.
 function refuseUnusedTensors(program: Program, checkpoint: Checkpoint): void {

@@ -45,6 +45,22 @@ interface Place {
   readonly shared: SharedCache | null;
 }
 
+/** Files of a model on their way into the cache. */
+export interface Arriving {
+  /** Where each has its name as soon as it is verified, and not before. */
+  readonly folder: string;
+  /**
+   * Waits until a file stands verified under its name.
+   * @throws ModelError as `whole`, as soon as any of the files has failed
+   */
+  arrival(name: string): Promise<void>;
+  /**
+   * Waits until all that can be fetched is there.
+   * @throws ModelError of the first file, in the order they were named, that could not be had
+   */
+  whole(): Promise<void>;
+}
+
 /**
  * Puts files of a model into the cache and gives the folder that has them, all hashed in this run, whether they were there before or not.
  * Processes that want the same file wait for the one that fetches it.
@@ -58,21 +74,57 @@ export async function downloadModel(
   client: HubClient,
   shared: SharedCache | null = null,
 ): Promise<string> {
+  const { folder, whole } = await startDownload(model, reference, names, client, shared);
+  await whole();
+  return folder;
+}
+
+/**
+ * As `downloadModel`, but comes back as soon as the download runs.
+ * @param names in the order in which the files are needed
+ */
+export async function startDownload(
+  model: HubModel,
+  reference: HubReference,
+  names: Iterable<string>,
+  client: HubClient,
+  shared: SharedCache | null = null,
+): Promise<Arriving> {
   const { commit, repository, files } = model.listing;
   const root = modelFolder(client.settings.cache, repository);
   const place = { model, reference, client, root, shared };
-  const wanted = [...names].flatMap((name) => {
+  const wanted = [...new Set(names)].flatMap((name) => {
     const entry = files.get(name);
     return entry === undefined ? [] : [withHash(place, entry)];
   });
+  const explained = (error: unknown): never => {
+    throw error instanceof ModelError ? error : diskError(place, error);
+  };
   try {
     const snapshot = await folders(root, commit);
-    await fetchMissing(place, wanted);
-    for (const entry of wanted) await linkBlob(root, snapshot, entry);
-    if (!isCommit(reference.revision)) await writeRef(root, reference.revision, commit);
-    return snapshot;
+    const { fetched, save } = await fetchMissing(place, wanted);
+    const stands = async (entry: Wanted): Promise<void> => {
+      await fetched.get(entry.hash);
+      await linkBlob(root, snapshot, entry);
+    };
+    const arrivals = new Map(wanted.map((entry) => [entry.name, stands(entry).catch(explained)]));
+    const failed = Promise.all(arrivals.values());
+    const ended = Promise.allSettled(arrivals.values()).then(async (results) => {
+      const failure = results.find((result) => result.status === 'rejected');
+      if (failure !== undefined) throw failure.reason;
+      if (!isCommit(reference.revision)) await writeRef(root, reference.revision, commit).catch(explained);
+      save?.();
+    });
+    // Whoever waits hears of it; nobody has to.
+    for (const promise of [failed, ended]) promise.catch(() => undefined);
+    return {
+      folder: snapshot,
+      // Raced, not awaited one by one: what comes after a failed file would be computed for nothing.
+      arrival: (name) => Promise.race([failed, arrivals.get(name)]).then(() => undefined),
+      whole: () => ended,
+    };
   } catch (error) {
-    throw error instanceof ModelError ? error : diskError(place, error);
+    return explained(error);
   }
 }
 
@@ -103,21 +155,23 @@ async function folders(root: string, commit: string): Promise<string> {
   return snapshot;
 }
 
-async function fetchMissing(place: Place, wanted: readonly Wanted[]): Promise<void> {
+/** Starts to fetch, in the given order, what the cache lacks: blobs under way by hash, and what to do when all of them are there. */
+async function fetchMissing(
+  place: Place,
+  wanted: readonly Wanted[],
+): Promise<{ fetched: ReadonlyMap<string, Promise<void>>; save: (() => void) | null }> {
+  const nothing = { fetched: new Map<string, Promise<void>>(), save: null };
   const missing = new Map<string, Wanted>();
   for (const entry of wanted) if (!(await isPresent(place, entry))) missing.set(entry.hash, entry);
-  if (missing.size === 0) return;
+  if (missing.size === 0) return nothing;
   const save = await fetchShared(place, wanted, missing);
-  if (missing.size === 0) return;
+  if (missing.size === 0) return nothing;
   await assertSpace(place, [...missing.values()]);
   const { client } = place;
   const total = [...missing.values()].reduce((sum, { size }) => sum + size, 0);
   const progress = startProgress(nameOf(subjectOf(place, null)), total, client);
   const run = lanes(PARALLEL_FILES);
-  const results = await Promise.allSettled([...missing.values()].map((entry) => run(() => fetchBlob(place, entry, progress))));
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-  save?.();
+  return { fetched: new Map([...missing].map(([hash, entry]) => [hash, run(() => fetchBlob(place, entry, progress))])), save };
 }
 
 /** Takes out of `missing` what the shared cache has; gives what saves the rest there for the next machine, if that makes sense. */

@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 
 import { ModelError, UsageError } from '../errors.js';
 import { cachedSnapshot, verifySnapshot } from './cache.js';
-import { downloadModel } from './download.js';
+import { startDownload, type Arriving } from './download.js';
 import { openFolder } from './folder.js';
 import { connectHub, type HubClient, type Patience } from './http.js';
 import { openHub, type HubModel } from './hub.js';
@@ -33,10 +33,18 @@ export interface OpenModel {
   readonly files: ModelFiles;
   /** What to say about bytes that were used without a hash that vouches for them; null: there are none. */
   unverified(): string | null;
-  /** Whether `folder` has other copies of the files than those read so far. */
+  /** Whether `copy` has other copies of the files than those read so far. */
   readonly remote: boolean;
-  /** A folder, or a file in one, on this machine with what was opened so far and the tokenizer: fetched in full and verified if need be. */
-  folder(): Promise<string>;
+  /**
+   * A folder, or a file in one, on this machine with what was opened so far and the tokenizer: fetched in full and verified if need be.
+   * Comes back when all is there but the `later` files, which arrive in that order.
+   */
+  copy(later: readonly string[]): Promise<Arriving>;
+}
+
+/** A copy that is there. */
+function standing(folder: string): Arriving {
+  return { folder, arrival: () => Promise.resolve(), whole: () => Promise.resolve() };
 }
 
 export function hubAccess(
@@ -81,9 +89,9 @@ export async function openModel(ref: { readonly id: string; readonly path: strin
       files,
       remote: true,
       unverified: () => `Read from the cache ${quote(folder)} offline: not hash-verified.`,
-      folder: async () => {
+      copy: async () => {
         await verifySnapshot(folder);
-        return folder;
+        return standing(folder);
       },
     };
   }
@@ -95,12 +103,19 @@ export async function openModel(ref: { readonly id: string; readonly path: strin
     files: model,
     remote: true,
     unverified: () => rangedReads(model, settings),
-    folder: () => downloadModel(model, reference, neededFiles(model), client, hub.shared),
+    copy: async (later) => {
+      const first = neededFiles(model).filter((name) => !later.includes(name));
+      const copy = await startDownload(model, reference, [...first, ...later], client, hub.shared);
+      if (later.length === 0) await copy.whole();
+      // The first failure in order, not in time, is the one to report.
+      else await Promise.all(first.map((name) => copy.arrival(name))).catch(() => copy.whole());
+      return copy;
+    },
   };
 }
 
 function localModel(files: ModelFiles, path: string): Omit<OpenModel, 'unverified'> {
-  return { files, remote: false, folder: () => Promise.resolve(path) };
+  return { files, remote: false, copy: () => Promise.resolve(standing(path)) };
 }
 
 /** Who mistyped a folder must not wonder what the Hub has to do with it. */

@@ -50,6 +50,12 @@ export interface Checkpoint {
   close(): Promise<void>;
 }
 
+/** A checkpoint of one or more files, as `openCheckpoint` gives it. */
+export interface FiledCheckpoint extends Checkpoint {
+  /** By their names, as in `TensorInfo.file`. */
+  readonly files: ReadonlyMap<string, WeightFile>;
+}
+
 const SINGLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
 const TORCH_SINGLE = 'pytorch_model.bin';
@@ -72,7 +78,7 @@ type Open = (name: string) => Promise<ByteSource | null>;
  * `model.safetensors.index.json` names, else the one `*.safetensors` there is, else the same of PyTorch, else the one GGUF or ONNX model.
  * @throws ModelError `tensor_missing` when there are no weights, `weights_invalid` when they are not as their format or index says
  */
-export async function openCheckpoint(files: ModelFiles): Promise<Checkpoint> {
+export async function openCheckpoint(files: ModelFiles): Promise<FiledCheckpoint> {
   const sources: ByteSource[] = [];
   const tally = { bytes: 0 };
   const open: Open = async (name) => {
@@ -221,7 +227,7 @@ function counted(source: ByteSource, tally: { bytes: number }): ByteSource {
   };
 }
 
-function checkpointOf({ format, config, files }: Opened, tally: { readonly bytes: number }, close: () => Promise<void>): Checkpoint {
+function checkpointOf({ format, config, files }: Opened, tally: { readonly bytes: number }, close: () => Promise<void>): FiledCheckpoint {
   const owners = new Map(files.flatMap((file) => [...file.tensors.keys()].map((name) => [name, file] as const)));
   const [only] = files;
   const tensors = only !== undefined && files.length === 1 ? only.tensors : new Map(files.flatMap((file) => [...file.tensors]));
@@ -229,6 +235,7 @@ function checkpointOf({ format, config, files }: Opened, tally: { readonly bytes
     format,
     config,
     tensors,
+    files: new Map(files.map((file) => [file.source.name, file])),
     byteLength: files.reduce((sum, file) => sum + file.source.byteLength, 0),
     get bytesRead() {
       return tally.bytes;

@@ -56,6 +56,7 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
   checkLayout(source.name, tensors, dataStart, source.byteLength);
   return {
     source,
+    headBytes: dataStart,
     dataStart,
     tensors,
     read({ name }, start, end) {

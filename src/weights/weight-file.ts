@@ -5,6 +5,8 @@ import type { TensorInfo } from './checkpoint.js';
 
 export interface WeightFile {
   readonly source: ByteSource;
+  /** Bytes at its beginning that list its tensors, where they stand there together. */
+  readonly headBytes?: number;
   /** In the order of the file. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /**
