@@ -204,3 +204,29 @@ test('a kernel that fails gets no time, and the next one is timed', async () => 
     note: 'the timed call failed: was ended by SIGSEGV',
   });
 });
+
+test.each([
+  ['model', ['fused', 'standard'], { fused: 2 / 10e-6, standard: 2 / 40e-6 }, null],
+  [
+    'model',
+    ['fused'],
+    { fused: 2 / 10e-6, standard: null },
+    'a whole model is compared with its own standard variant only, and it offers none',
+  ],
+  ['generate', ['fused', 'standard'], { fused: 3 / 10e-6, standard: 3 / 40e-6 }, null],
+] as const)('a kernel that is a whole model tells tokens per second: %s with %j', async (opName, variants, rate, note) => {
+  const kernel: Kernel = {
+    ...made('whole', opName, 'command', both),
+    run: (call) => Promise.resolve({ outputs: { output_ids: zeros(3) }, time_us: both(call), violations: [] }),
+  };
+  const site = { ...siteOf('rope'), op: opName, weights: new Map() };
+  const inputs = { input_ids: { data: Int32Array.of(1, 2), shape: [2] } };
+  const context = { program: PROGRAM, dtype: 'bfloat16', sequence: { ids: [1, 2], segments: [{ start: 0, end: 2 }] }, unfused: [] };
+  const on = device({ variants });
+  const result = await measurePerformance(context as unknown as PerformanceContext, [{ kernel, device: on, site, inputs }]);
+  expect(result.tokens_per_second).toEqual({
+    fused: expect.closeTo(rate.fused, 3),
+    standard: rate.standard === null ? null : expect.closeTo(rate.standard, 3),
+  });
+  expect(result.kernels[0]).toMatchObject({ tokens: 2, note });
+});

@@ -151,7 +151,9 @@ describe('a kernel that is a whole model', () => {
       return { logits: logits(call) };
     });
     const result = await diff(name, model, [mine], prompts);
-    expect(seen.map(({ attributes }) => attributes)).toEqual(prompts.map(() => ({ model_path: modelFolder(name), vocab_size: 1024 })));
+    // Once for each prompt, and then to be timed.
+    expect(seen.length).toBeGreaterThan(prompts.length);
+    for (const { attributes } of seen) expect(attributes).toEqual({ model_path: modelFolder(name), vocab_size: 1024 });
     expect(result.kernels).toMatchObject([{ kernel: 'mine', status: 'pass', detail: null, sites: 1, non_finite: 0 }]);
     expect(result.kernels[0]?.bitwise_equal).toBeGreaterThan(0.3);
     expect(result.model).toMatchObject({ status: 'pass', decisive_flips: 0, positions: 15 });

@@ -143,12 +143,14 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   const results = standing.map((kernel) => (records.get(kernel) as KernelRecord).result(standards.get(kernel)?.result()));
   const levels = [...results.map(({ status }) => status), ...(model === null ? [] : [model.status])];
   const status = (['fail', 'inconclusive', 'warn'] as const).find((level) => levels.includes(level)) ?? 'pass';
-  const timed = diff.timed.flatMap(({ kernel, site }): Timed[] => {
-    const device = devices.get(kernel);
-    const given = inputs.get(site);
-    const ran = device !== undefined && !(device instanceof KernelError) && !(records.get(kernel) as KernelRecord).failed;
-    return ran && given !== undefined ? [{ kernel, device, site, inputs: given }] : [];
-  });
+  const placed = diff.timed.map(({ kernel, site }) => ({ kernel, site, inputs: inputs.get(site) }));
+  const timed = [...placed, ...models.map(({ kernel, call }) => ({ kernel, ...call }))].flatMap(
+    ({ kernel, site, inputs: given }): Timed[] => {
+      const device = devices.get(kernel);
+      const ran = device !== undefined && !(device instanceof KernelError) && !(records.get(kernel) as KernelRecord).failed;
+      return ran && given !== undefined ? [{ kernel, device, site, inputs: given }] : [];
+    },
+  );
   return { ...base, status, kernels: results, model, performance: await measurePerformance(diff, timed) };
 }
 

@@ -27,8 +27,8 @@ export interface Timed {
   readonly kernel: Kernel;
   readonly device: KernelDevice;
   readonly site: Site;
-  /** The reference's inputs of the site for all prompts, without the weights. */
-  readonly inputs: Tensors;
+  /** The reference's inputs of the site for all prompts, without the weights; of a whole model, the token ids of one prompt. */
+  readonly inputs: KernelCall['inputs'];
 }
 
 /** The site that stands for a kernel: the first of the middle layer, or the first of all where that layer has none. */
@@ -44,7 +44,7 @@ export async function measurePerformance(context: PerformanceContext, timed: rea
   for (const each of timed) {
     const { time, made } = await timeOne(context, each);
     kernels.push(time);
-    if (each.kernel.op === 'model' || each.kernel.op === 'generate') rate ??= tokensPerSecond(time, made);
+    if ('input_ids' in each.inputs) rate ??= tokensPerSecond(time, made);
   }
   return { kernels, tokens_per_second: rate };
 }
@@ -115,12 +115,21 @@ function words(error: unknown): string {
 }
 
 /** One call takes one prompt where tokens see each other: the longest. Anything else takes the tokens of all prompts at once. */
-function longestPrompt(site: Site, all: Tensors, { segments, ids }: Sequence): { inputs: Tensors; tokens: number } {
+function longestPrompt(
+  site: Site,
+  all: KernelCall['inputs'],
+  { segments, ids }: Sequence,
+): { inputs: KernelCall['inputs']; tokens: number } {
+  const given = all['input_ids'];
+  if (given !== undefined) return { inputs: all, tokens: given.data.length };
   if (!seesOtherTokens(site)) return { inputs: all, tokens: ids.length };
   const { start, end } = segments.reduce((longest, segment) =>
     segment.end - segment.start > longest.end - longest.start ? segment : longest,
   );
-  return { inputs: Object.fromEntries(Object.entries(all).map(([name, array]) => [name, rows(array, start, end)])), tokens: end - start };
+  return {
+    inputs: Object.fromEntries(Object.entries(all).map(([name, array]) => [name, rows(array as NdArray, start, end)])),
+    tokens: end - start,
+  };
 }
 
 /**
@@ -161,7 +170,16 @@ async function median(repeat: number, onceMs: number, run: () => Promise<unknown
  * The contract's ops one by one on the kernel's own device.
  * @throws NoChain where that cannot be had
  */
-function timeChain(context: PerformanceContext, kernel: Kernel, device: KernelDevice, site: Site, inputs: Tensors): Promise<Clocked> {
+function timeChain(
+  context: PerformanceContext,
+  kernel: Kernel,
+  device: KernelDevice,
+  site: Site,
+  given: KernelCall['inputs'],
+): Promise<Clocked> {
+  if ('input_ids' in given)
+    return Promise.reject(new NoChain('a whole model is compared with its own standard variant only, and it offers none'));
+  const inputs = given as Tensors;
   if (kernel.backend === 'cuda') return timeCudaChain(context, kernel, site, inputs);
   if (kernel.backend === 'onnxruntime' && !device.gpu) return timeReference(context, site, inputs);
   const why =

@@ -11,6 +11,7 @@ import type { Sequence } from '../reference/sequence.js';
 import type { ServingDtype } from '../report/types.js';
 import type { KernelRecord } from './kernel-level.js';
 import { measure } from './measure.js';
+import type { Timed } from './performance.js';
 
 export interface WholeModelOptions {
   readonly program: Program;
@@ -24,6 +25,8 @@ export interface WholeModel {
   readonly kernel: Kernel;
   /** Why there are no logits; null while nothing went wrong. */
   readonly failure: string | null;
+  /** What it is timed with: the longest prompt. */
+  readonly call: Pick<Timed, 'site' | 'inputs'>;
   /** Calls the kernel, prompt by prompt. What it does wrong is noted in its record. */
   run(): Promise<void>;
   /**
@@ -56,18 +59,22 @@ const LOGITS: Site = {
 export function wholeModel(kernel: Kernel, record: KernelRecord, options: WholeModelOptions): WholeModel {
   const { program, dtype, sequence } = options;
   const attributes = { model_path: resolve(options.model), vocab_size: program.vocab_size };
+  const inputsOf = ({ start, end }: { start: number; end: number }) => ({
+    input_ids: { data: Int32Array.from(sequence.ids.slice(start, end)), shape: [end - start] },
+  });
+  const longest = sequence.segments.reduce((most, segment) => (segment.end - segment.start > most.end - most.start ? segment : most));
   let logits: Float32Array[] = [];
   let failure: string | null = null;
   return {
     kernel,
+    call: { site: { ...LOGITS, attributes }, inputs: inputsOf(longest) },
     get failure() {
       return failure;
     },
     async run() {
       try {
-        for (const { start, end } of sequence.segments) {
-          const input_ids = { data: Int32Array.from(sequence.ids.slice(start, end)), shape: [end - start] };
-          const answer = await kernel.run({ inputs: { input_ids }, attributes, dtype, variant: 'fused', repeat: 1 });
+        for (const segment of sequence.segments) {
+          const answer = await kernel.run({ inputs: inputsOf(segment), attributes, dtype, variant: 'fused', repeat: 1 });
           record.violate(LOGITS, answer.violations);
           logits.push(answer.outputs['logits']?.data as Float32Array);
         }

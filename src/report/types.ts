@@ -122,7 +122,13 @@ export interface KernelTime {
 export interface Performance {
   kernels: KernelTime[];
   /** Of the first kernel that is a whole model; null: none is. */
-  tokens_per_second: { fused: number | null; standard: number | null } | null;
+  tokens_per_second: TokensPerSecond | null;
+}
+
+/** Of a kernel that is a whole model. */
+export interface TokensPerSecond {
+  fused: number | null;
+  standard: number | null;
 }
 
 export interface ModelLayer {
