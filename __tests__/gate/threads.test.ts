@@ -12,7 +12,7 @@ import { scratch } from '../support/models.js';
 const WORKER = `
 import { parentPort, threadId } from 'node:worker_threads';
 const done = (result) => parentPort.postMessage({ kind: 'done', result });
-parentPort.on('message', ({ texts: [what, ms] }) => {
+parentPort.on('message', ({ job: { texts: [what, ms] } }) => {
   if (what === 'id') setTimeout(() => done(threadId), Number(ms ?? 0));
   else if (what === 'spin') for (;;);
   else if (what === 'wait') setInterval(() => {}, 1000);
