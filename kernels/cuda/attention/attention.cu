@@ -146,8 +146,9 @@ __device__ __forceinline__ void copy_tile(T* tile, const T* head, int first, int
 }
 
 /// WIDTH: D rounded up to 64, 128 or 256. KEYS: keys of a tile. Shared memory: (64 + 2 · KEYS) · WIDTH · 2 bytes.
+/// Not inlined: three of them in one function take 246 registers, each alone at most 184 (and 168, three blocks at a time, costs only the widest a spill).
 template <typename T, int WIDTH, int KEYS>
-__device__ __forceinline__ void attention(const Attention<T>& call) {
+__device__ __noinline__ void attention(const Attention<T> call) {
   extern __shared__ __align__(16) unsigned char shared[];
   T* const q_tile = reinterpret_cast<T*>(shared);
   T* const k_tile = q_tile + QUERIES * WIDTH;
@@ -313,7 +314,7 @@ __device__ __forceinline__ void attention(const Attention<T>& call) {
 }  // namespace fused
 
 #define ENTRY(T, DTYPE)                                                                                                                    \
-  extern "C" __global__ void __launch_bounds__(fused::THREADS)                                                                             \
+  extern "C" __global__ void __launch_bounds__(fused::THREADS, 3)                                                                          \
   attention_##DTYPE(const T* q, const T* k, const T* v, T* o, int tokens, int S, int Nq, int Nkv, int D, float scale, int causal,          \
                     int window, float softcap) {                                                                                           \
     fused::attention<T>({q, k, v, o, tokens, S, Nq, Nkv, D, scale, causal, window, softcap});                                              \
