@@ -8,7 +8,7 @@ import { ModelError } from './errors.js';
 import type { ArrivingFile, FileQuestion, FileReply } from './hub/arriving.js';
 import type { Arriving } from './hub/download.js';
 import { openFolder } from './hub/folder.js';
-import { openModel, type HubAccess } from './hub/model.js';
+import { openModel, type HubAccess, type OpenModel } from './hub/model.js';
 import { CONTRACTS } from './kernels/contracts.js';
 import type { KernelManifest } from './kernels/manifest.js';
 import type { KernelProcesses } from './kernels/processes.js';
@@ -84,7 +84,7 @@ async function stages(run: ModelRun, ref: ModelRef, found: Found): Promise<void>
     run.log(`${ref.id}: static check`);
     const dtype = isRunnable(checkpoint) ? servingDtype(config.dtype, raw, checkpoint) : null;
     found.dtype = dtype;
-    found.static = withNote(await staticCheck(checkpoint, raw, config.static), model.unverified());
+    found.static = withCost(await staticCheck(checkpoint, raw, config.static), model);
     if (dtype === null && run.kernels === null) return;
     const program = buildProgram(refuseUnlessRunnable(checkpoint, raw));
     checkWeights(program, checkpoint);
@@ -127,7 +127,10 @@ async function staticCheckOf(folder: string, raw: Record<string, unknown>, confi
   }
 }
 
-function withNote(result: StaticResult, unverified: string | null): StaticResult {
+function withCost(read: StaticResult, model: OpenModel): StaticResult {
+  const { requests = null, bytes = null } = model.cost() ?? {};
+  const result = { ...read, requests, bytes_transferred: bytes };
+  const unverified = model.unverified();
   if (unverified === null) return result;
   const note = { code: 'not_hash_verified', layer: null, tensor: null, value: null, message: unverified };
   return { ...result, findings: [...result.findings, note] };

@@ -30,6 +30,13 @@ async function judge({ env, home }: Made, models: string[], overrides: Record<st
   return (await check(config, { env, engine, patience: { ...HASTY, idleMs: 30_000, connectMs: 10_000 } })).models;
 }
 
+/** Bytes of all bodies that were asked for; a redirect's is nobody's. */
+function transferred({ hub }: Made): number {
+  const moved = (url: string, range: string | null) =>
+    hub.seen.some((one) => one.at === 'cdn' && one.range === range && one.url.includes(url.replace(/.*\//, '')));
+  return hub.seen.reduce((sum, { at, url, range, bytes }) => sum + (at === 'resolve' && moved(url, range) ? 0 : bytes), 0);
+}
+
 /** What the kernels did, without times, which are never the same. */
 function deeds(model: ModelReport | undefined): unknown {
   return { ...model?.numeric, performance: null };
@@ -37,7 +44,14 @@ function deeds(model: ModelReport | undefined): unknown {
 
 /** What the weights say, without how they were read. */
 function numbers({ static: found }: ModelReport): unknown {
-  return { ...found, bytes_read: 0, bytes_total: 0, findings: found?.findings.filter(({ code }) => code !== 'not_hash_verified') };
+  return {
+    ...found,
+    bytes_read: 0,
+    bytes_total: 0,
+    requests: 0,
+    bytes_transferred: 0,
+    findings: found?.findings.filter(({ code }) => code !== 'not_hash_verified'),
+  };
 }
 
 describe('a model of the Hub', () => {
@@ -56,6 +70,8 @@ describe('a model of the Hub', () => {
       expect(remote.static?.bytes_read).toBe(local.static?.bytes_read);
       expect(remote.static?.bytes_total).toBe(local.static?.bytes_total);
       expect(numbers(remote)).toEqual(numbers(local));
+      expect([remote.static?.requests, remote.static?.bytes_transferred]).toEqual([made.hub.seen.length, transferred(made)]);
+      expect([local.static?.requests, local.static?.bytes_transferred]).toEqual([null, null]);
       const note = remote.static?.findings.find(({ code }) => code === 'not_hash_verified');
       expect(note?.message).toMatch(
         new RegExp(

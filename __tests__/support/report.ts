@@ -24,6 +24,8 @@ export function staticResult(changes: Partial<StaticResult> = {}): StaticResult 
     estimated_amplification: 1,
     bytes_read: 2048,
     bytes_total: 4_194_304,
+    requests: null,
+    bytes_transferred: null,
     findings: [],
     layers: [],
     ...changes,

@@ -49,6 +49,8 @@ export async function staticCheck(
     estimated_amplification: extreme.reduce((product, layer) => product * (1 + amplification_per_weight * meanMax(layer)), 1),
     bytes_read: checkpoint.bytesRead,
     bytes_total: checkpoint.byteLength,
+    requests: null,
+    bytes_transferred: null,
     findings: [...unknownFamily(checkpoint, modelConfig), ...collectFindings(inventory, values, layers, modelConfig, thresholds)],
     layers,
   };

@@ -6,7 +6,7 @@ import { ModelError, UsageError } from '../errors.js';
 import { cachedSnapshot, verifySnapshot } from './cache.js';
 import { startDownload, type Arriving } from './download.js';
 import { openFolder } from './folder.js';
-import { connectHub, type HubClient, type Patience } from './http.js';
+import { connectHub, type HubClient, type Patience, type Tally } from './http.js';
 import { openHub, type HubModel } from './hub.js';
 import { quote } from './names.js';
 import { bytesInWords } from './progress.js';
@@ -31,6 +31,8 @@ export interface HubAccess {
 
 export interface OpenModel {
   readonly files: ModelFiles;
+  /** Requests and bytes of bodies so far; null: files on this machine are read. */
+  cost(): Tally | null;
   /** What to say about bytes that were used without a hash that vouches for them; null: there are none. */
   unverified(): string | null;
   /** Whether `copy` has other copies of the files than those read so far. */
@@ -88,6 +90,7 @@ export async function openModel(ref: { readonly id: string; readonly path: strin
     return {
       files,
       remote: true,
+      cost: () => null,
       unverified: () => `Read from the cache ${quote(folder)} offline: not hash-verified.`,
       copy: async () => {
         await verifySnapshot(folder);
@@ -102,6 +105,7 @@ export async function openModel(ref: { readonly id: string; readonly path: strin
   return {
     files: model,
     remote: true,
+    cost: () => ({ ...model.tally }),
     unverified: () => rangedReads(model, settings),
     copy: async (later) => {
       const first = neededFiles(model).filter((name) => !later.includes(name));
@@ -115,7 +119,7 @@ export async function openModel(ref: { readonly id: string; readonly path: strin
 }
 
 function localModel(files: ModelFiles, path: string): Omit<OpenModel, 'unverified'> {
-  return { files, remote: false, copy: () => Promise.resolve(standing(path)) };
+  return { files, remote: false, cost: () => null, copy: () => Promise.resolve(standing(path)) };
 }
 
 /** Who mistyped a folder must not wonder what the Hub has to do with it. */

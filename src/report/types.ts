@@ -47,6 +47,9 @@ export interface StaticResult {
   estimated_amplification: number;
   bytes_read: number;
   bytes_total: number;
+  /** null where the check read files on this machine. */
+  requests: number | null;
+  bytes_transferred: number | null;
   findings: Finding[];
   layers: StaticLayer[];
 }
