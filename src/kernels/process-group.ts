@@ -40,7 +40,9 @@ export function startGroup(
   });
   // The number of an ended process may be given to another: the group is signalled for the last time in `exit`'s own turn.
   let leads = child.pid !== undefined;
-  const signal = (name: 'SIGTERM' | 'SIGKILL'): number => {
+  // One that was killed may still be seen for a moment, and is counted once.
+  const left = new Set<number>();
+  const signal = (name: 'SIGTERM' | 'SIGKILL'): void => {
     const signalled = new Set<number>();
     for (let round = 0; round < MAX_ROUNDS; round++) {
       // What was started while we looked is found by looking again; a process that has its SIGKILL starts nothing more.
@@ -53,18 +55,19 @@ export function startGroup(
       }
       if (name === 'SIGTERM') break;
     }
-    signalled.delete(child.pid ?? 0);
-    return signalled.size;
+    if (name === 'SIGKILL') for (const pid of signalled) if (pid !== child.pid) left.add(pid);
   };
-  let left = 0;
   child.on('exit', () => {
-    left += signal('SIGKILL');
+    signal('SIGKILL');
     leads = false;
   });
   return {
     child,
-    terminate: () => void signal('SIGTERM'),
-    kill: () => signal('SIGKILL') + left,
+    terminate: () => signal('SIGTERM'),
+    kill() {
+      signal('SIGKILL');
+      return left.size;
+    },
   };
 }
 
