@@ -1,4 +1,5 @@
-// How long the static check of models on a Hub takes when every request has 50 ms more: one Qwen3-0.6B-shaped model, then 50 at once.
+// How long the static check of models on a Hub takes when every request has 50 ms more: one Qwen3-0.6B-shaped model, then
+// 50, as `inspect` does it with its default of jobs.
 // Run: node bench/hub.mjs. The Hub is on loopback, in a process of its own, so only latency and this program's work are measured.
 
 import { fork } from 'node:child_process';
@@ -32,12 +33,9 @@ const SERVER = `
   });
   process.send(hub.endpoint);
 `;
-const CHECK = `
-  export { staticCheck } from './src/checker/static-check.js';
+const GATE = `
   export { loadConfig } from './src/config/load.js';
-  export { hubAccess, openModel } from './src/hub/model.js';
-  export { openCheckpoint } from './src/weights/checkpoint.js';
-  export { readModelConfig } from './src/weights/model-config.js';
+  export { check } from './src/gate.js';
 `;
 
 const folder = await mkdtemp(join(tmpdir(), 'fused-compat-bench-'));
@@ -47,30 +45,20 @@ const server = fork(await bundled(SERVER, bundles, 'server.mjs'), [folder, Strin
 const said = () => new Promise((resolve) => server.once('message', resolve));
 try {
   const endpoint = await said();
-  const { hubAccess, loadConfig, openCheckpoint, openModel, readModelConfig, staticCheck } = await import(
-    pathToFileURL(await bundled(CHECK, bundles, 'check.mjs')).href
-  );
-  const { static: thresholds } = await loadConfig({ overrides: { models: ['x'] }, cwd: folder });
-  const checkOne = async (hub, id) => {
-    const { files } = await openModel({ id, path: join(folder, id) }, hub);
-    const config = await readModelConfig(files);
-    const checkpoint = await openCheckpoint(files);
-    const result = await staticCheck(checkpoint, config, thresholds);
-    await checkpoint.close();
-    return result.layers.length;
-  };
+  const { check, loadConfig } = await import(pathToFileURL(await bundled(GATE, bundles, 'gate.mjs')).href);
+  const env = { HOME: folder, HF_ENDPOINT: endpoint };
   let before = { requests: 0, bytes: 0 };
   for (const count of [1, 1, MODELS]) {
-    const hub = hubAccess({ HOME: folder, HF_ENDPOINT: endpoint }, false);
     const started = performance.now();
-    const layers = await Promise.all(Array.from({ length: count }, (_, i) => checkOne(hub, `org/model-${i}`)));
+    const models = Array.from({ length: count }, (_, i) => `org/model-${i}`);
+    const config = await loadConfig({ overrides: { models, policy: 'static' }, cwd: folder });
+    const report = await check(config, { env });
     const seconds = (performance.now() - started) / 1000;
-    await hub.close();
     server.send('cost');
     const cost = await said();
     const [requests, kilobytes] = [cost.requests - before.requests, (cost.bytes - before.bytes) / 1000];
     before = cost;
-    if (layers.some((number) => number !== 28)) throw new Error('a model was not read');
+    if (report.models.some((model) => model.static?.layers.length !== 28)) throw new Error('a model was not read');
     console.log(`${count} model(s), ${LATENCY_MS} ms latency: ${seconds.toFixed(2)} s, ${requests} requests, ${kilobytes.toFixed(0)} kB`);
   }
 } finally {
