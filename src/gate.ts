@@ -126,6 +126,7 @@ export interface ReferenceRequest {
   readonly prompt: Prompt;
   readonly recipe: 'oracle' | 'eager';
   readonly dtype: Config['dtype'];
+  readonly offline: boolean;
   /** Absolute path of the safetensors file to write. */
   readonly output: string;
 }
@@ -159,7 +160,7 @@ interface StoredShape {
 }
 
 async function openProgram(request: ReferenceRequest, edges: Edges): Promise<{ program: Program; dtype: ServingDtype; folder: string }> {
-  const hub = accessOf(edges, false);
+  const hub = accessOf(edges, request.offline);
   try {
     return await openOn(hub, request);
   } finally {

@@ -179,6 +179,7 @@ describe('fused-compat reference', () => {
       prompt: { text: 'In the beginning' },
       recipe: 'oracle',
       dtype: 'auto',
+      offline: false,
       output: join(cwd, 'reference.safetensors'),
     });
     expect(text.out).toBe('logits F64 [3, 100]\nwritten to reference.safetensors\n');
@@ -193,11 +194,13 @@ describe('fused-compat reference', () => {
       'float16',
       '--output',
       'x.safetensors',
+      '--offline',
     ]);
     expect(ids.requests[0]).toMatchObject({
       prompt: { input_ids: [1, 2, 3] },
       recipe: 'eager',
       dtype: 'float16',
+      offline: true,
       output: join(cwd, 'x.safetensors'),
     });
   });
@@ -284,7 +287,7 @@ describe('help', () => {
   it.each(['check', 'inspect'])('says what a model of %s can be', async (command) => {
     const { out } = await cli([command, '--help']);
     expect(out.replace(/\s+/g, ' ')).toContain(
-      'a folder, org/name[@revision] on the Hugging Face Hub, or a .gguf, .onnx, .safetensors or .bin file',
+      'a folder, org/name[@revision] or org/name/file.gguf[@revision] on the Hugging Face Hub, or a .gguf, .onnx, .safetensors or .bin file',
     );
   });
 

@@ -6,12 +6,13 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 
 import { loadConfig } from '../../src/config/load.js';
-import { check } from '../../src/gate.js';
+import { check, reference } from '../../src/gate.js';
 import type { ModelReport } from '../../src/report/types.js';
 import type { Engine } from '../../src/threads.js';
 import { startEngine } from '../support/engine.js';
 import { COMMIT, type Content } from '../support/hub-server.js';
-import { REPOSITORY } from '../weights/made-files.js';
+import { refusal, REPOSITORY } from '../weights/made-files.js';
+import { ggufBytes, ggufModel } from '../weights/made-gguf.js';
 import { HASTY, withHub, type Made } from './made-hub.js';
 import { QWEN3_06B, QWEN3_32B, shapedModel } from './made-shapes.js';
 
@@ -40,6 +41,15 @@ function transferred({ hub }: Made): number {
 /** What the kernels did, without times, which are never the same. */
 function deeds(model: ModelReport | undefined): unknown {
   return { ...model?.numeric, performance: null };
+}
+
+function referenceOf({ env, home }: Made, id: string, offline: boolean): Promise<unknown> {
+  const model = { id, path: join(home, id) };
+  const output = join(home, 'out.safetensors');
+  return reference(
+    { model, prompt: { input_ids: [1, 2, 3] }, recipe: 'eager', dtype: 'auto', offline, output },
+    { env, engine, patience: HASTY },
+  );
 }
 
 /** What the weights say, without how they were read. */
@@ -176,6 +186,65 @@ describe('a model of the Hub', () => {
       const [model] = await judge(made, ['org/tiny']);
       expect(model?.verdict).toBe('COMPATIBLE');
       expect(made.hub.seen.map(({ url }) => url.replace(/.*\//, ''))).toEqual(['main?blobs=true', 'config.json']);
+    }));
+});
+
+describe('a repository of GGUF files', () => {
+  const layers = [{ k: [1, 2, 1, 1], q: [1, 1, 1, 1] }];
+  const content = ggufBytes(ggufModel('qwen3', layers));
+  const other = ggufBytes(ggufModel('qwen3', [{ k: [1, 3, 1, 1], q: [1, 1, 1, 1] }]));
+
+  test('has its one model checked without config.json', () =>
+    withHub(async (made) => {
+      made.hub.add('org/one', { files: { 'm.gguf': content, 'README.md': 'x', 'mmproj-m.gguf': other } });
+      const [model] = await judge(made, ['org/one']);
+      expect(model).toMatchObject({ architecture: 'qwen3', verdict: 'COMPATIBLE', static: { max_k_weight: 2 } });
+    }));
+
+  test('of several models asks for one, lists them, and takes its name, offline too', () =>
+    withHub(async (made) => {
+      made.hub.add('org/many', { files: { 'a.gguf': content, 'b.gguf': other, 'sub/c.gguf': content } });
+      const [all, b, c, none] = await judge(made, ['org/many', 'org/many/b.gguf', 'org/many/sub/c.gguf@main', 'org/many/d.gguf']);
+      expect(all?.reasons[0]?.message).toBe(
+        'Found 2 GGUF models ("a.gguf", "b.gguf"). Name the one file that is meant, not the folder; on the Hub as org/name/file.gguf.',
+      );
+      expect(b).toMatchObject({ id: 'org/many/b.gguf', revision: COMMIT, static: { max_k_weight: 3 } });
+      expect(c).toMatchObject({ static: { max_k_weight: 2 } });
+      expect(none).toMatchObject({ verdict: 'INCONCLUSIVE', reasons: [{ code: 'model_not_found' }] });
+      expect(none?.reasons[0]?.message).toMatch(
+        /^There is no file "org\/many\/d\.gguf", and as a model on the Hub: org\/many: has no file "d\.gguf"; it has a\.gguf, b\.gguf, sub\/c\.gguf\.$/,
+      );
+      const snapshot = join(made.home, '.cache/fused-compat/models--org--many/snapshots', COMMIT);
+      await mkdir(join(snapshot, 'sub'), { recursive: true });
+      await writeFile(join(snapshot, 'b.gguf'), other);
+      await writeFile(join(snapshot, 'sub/c.gguf'), content);
+      const [offlineB, offlineC] = await judge(made, [`org/many/b.gguf@${COMMIT}`, `org/many/sub/c.gguf@${COMMIT}`], { offline: true });
+      expect([offlineB?.static?.max_k_weight, offlineC?.static?.max_k_weight]).toEqual([3, 2]);
+    }));
+
+  test('has no reference run, and the message says what to give instead', () =>
+    withHub(async (made) => {
+      made.hub.add('org/one', { files: { 'm.gguf': content } });
+      expect(await refusal(referenceOf(made, 'org/one', false))).toMatch(
+        /^unsupported_weights: The weights are GGUF.*Give the safetensors checkpoint/,
+      );
+    }));
+});
+
+describe('a reference run offline', () => {
+  test('opens no socket, and is that of the downloaded model', () =>
+    withHub(async (made) => {
+      made.hub.add('org/tiny', { files: await example('tinyllama-mini') });
+      expect(await refusal(referenceOf(made, 'org/tiny', true))).toMatch(
+        /^hub_unreachable: "org\/tiny": .*the network is not used \(--offline/,
+      );
+      expect(made.hub.sockets()).toBe(0);
+      await referenceOf(made, 'org/tiny', false);
+      const sockets = made.hub.sockets();
+      const first = await readFile(join(made.home, 'out.safetensors'));
+      await referenceOf(made, 'org/tiny', true);
+      expect(Buffer.compare(await readFile(join(made.home, 'out.safetensors')), first)).toBe(0);
+      expect(made.hub.sockets()).toBe(sockets);
     }));
 });
 

@@ -93,8 +93,20 @@ describe('the settings of the Hub', () => {
 
 describe('a name of a model', () => {
   test('is that of the Hub when it is org/name, with a revision or not', () => {
-    expect(hubReference('Qwen/Qwen3-0.6B')).toEqual({ id: 'Qwen/Qwen3-0.6B', repository: 'Qwen/Qwen3-0.6B', revision: 'main' });
+    expect(hubReference('Qwen/Qwen3-0.6B')).toEqual({ id: 'Qwen/Qwen3-0.6B', repository: 'Qwen/Qwen3-0.6B', revision: 'main', file: null });
     expect(hubReference('a/b@refs/pr/1')).toMatchObject({ repository: 'a/b', revision: 'refs/pr/1' });
+  });
+
+  test('may end with a file of GGUF or ONNX, also in a folder of the repository', () => {
+    const file = (id: string) => {
+      const { repository, revision, file: named } = hubReference(id) ?? {};
+      return [repository, revision, named];
+    };
+    expect(file('a/b/m-Q4_K_M.gguf')).toEqual(['a/b', 'main', 'm-Q4_K_M.gguf']);
+    expect(file('a/b/onnx/model.onnx@v1')).toEqual(['a/b', 'v1', 'onnx/model.onnx']);
+    expect(file('a/b.gguf')).toEqual(['a/b.gguf', 'main', null]);
+    for (const path of ['a/b/../m.gguf', 'a/b/x//m.gguf', 'a/b/%2e%2e/m.gguf', './a/b/m.gguf', 'a/b/c.safetensors', 'a/b/c.txt'])
+      expect(hubReference(path)).toBeNull();
   });
 
   test.each(['', 'name', './a/b', '../a', '/a/b', '~/a', 'a/b/c', 'a\\b', 'a/', '.a/b', 'a b/c', 'a/b@', 'C:/x', '$(x)/b'])(

@@ -24,6 +24,7 @@ export interface ReferenceRequest {
   prompt: Prompt;
   recipe: 'oracle' | 'eager';
   dtype: Config['dtype'];
+  offline: boolean;
   /** Absolute path of the safetensors file to write. */
   output: string;
 }
@@ -79,6 +80,7 @@ export interface ReferenceOptions {
   recipe: 'oracle' | 'eager';
   dtype: Config['dtype'];
   output: string;
+  offline?: true;
 }
 
 /** The main job. Exit code: 1 when the gate fails, 3 when the report could not be written, else 0. */
@@ -123,6 +125,7 @@ export async function reference(model: string, options: ReferenceOptions, edges:
     prompt: promptOf(options),
     recipe: options.recipe,
     dtype: options.dtype,
+    offline: options.offline === true,
     output,
   };
   const { tensors } = await withProgress(edges, undefined, async (run) => (await edges.loadGate()).reference(request, run));

@@ -10,7 +10,8 @@ import type { CheckOptions, Edges, InspectOptions, KernelsOptions, ReferenceOpti
 const EXIT_CODES = `
 Exit codes: 0 the gate passed, 1 the gate failed, 2 wrong usage or configuration, 3 the run itself failed.`;
 
-const MODEL = 'a folder, org/name[@revision] on the Hugging Face Hub, or a .gguf, .onnx, .safetensors or .bin file';
+const MODEL =
+  'a folder, org/name[@revision] or org/name/file.gguf[@revision] on the Hugging Face Hub, or a .gguf, .onnx, .safetensors or .bin file';
 
 const EXAMPLES = `
 Examples:
@@ -154,6 +155,7 @@ function addReference(program: Command, edges: Edges, done: (code: number) => vo
         .default('auto'),
     )
     .option('--output <file>', 'file to write', 'reference.safetensors')
+    .option('--offline', 'never use the network')
     .action(async (model: string, options: ReferenceOptions) => {
       done(await reference(model, options, edges));
     });

@@ -1,10 +1,14 @@
 // A model on the Hugging Face Hub or a mirror of it, as files that are read by range. Full copies are download.ts's business.
 
+import { extname } from 'node:path';
+
+import { ModelError } from '../errors.js';
 import { nameOf } from './answers.js';
 import { cachedBlob } from './cache.js';
 import type { HubClient, Tally } from './http.js';
 import { lanes } from './lanes.js';
 import { listModel, type Listing } from './listing.js';
+import { printable, quote } from './names.js';
 import type { HubReference } from './reference.js';
 import { remoteFile } from './remote-file.js';
 import type { ByteSource, ModelFiles } from './source.js';
@@ -14,6 +18,7 @@ import type { ByteSource, ModelFiles } from './source.js';
  * and 50 ms latency they take a second, with 16 the half of it (bench/hub.mjs).
  */
 const PARALLEL_RANGES = 16;
+const FILES_SHOWN = 10;
 
 export interface HubModel extends ModelFiles {
   readonly revision: string;
@@ -34,6 +39,7 @@ export async function openHub(reference: HubReference, client: HubClient): Promi
   const tally: Tally = { requests: 0, bytes: 0 };
   const listing = await listModel(client, reference, tally);
   const { commit, repository, files } = listing;
+  if (reference.file !== null && !files.has(reference.file)) throw noFile(reference, reference.file, [...files.keys()]);
   const opened = new Set<string>();
   const unverified = new Set<string>();
   const run = lanes(PARALLEL_RANGES);
@@ -56,6 +62,7 @@ export async function openHub(reference: HubReference, client: HubClient): Promi
   return {
     id: reference.id,
     revision: commit,
+    ...(reference.file === null ? {} : { main: reference.file }),
     listing,
     tally,
     unverified,
@@ -63,6 +70,13 @@ export async function openHub(reference: HubReference, client: HubClient): Promi
     list: () => Promise.resolve([...files.keys()].filter((name) => !name.includes('/')).sort()),
     open,
   };
+}
+
+function noFile(reference: HubReference, file: string, names: readonly string[]): ModelError {
+  const alike = names.filter((name) => extname(name) === extname(file)).sort();
+  const shown = alike.slice(0, FILES_SHOWN).map((name) => printable(name));
+  const has = alike.length === 0 ? `no ${extname(file)} file at all` : `${shown.join(', ')}${alike.length > FILES_SHOWN ? ', …' : ''}`;
+  return new ModelError('model_not_found', `${nameOf({ ...reference, file: null })}: has no file ${quote(file)}; it has ${has}.`);
 }
 
 /** Each part of the name percent-encoded, the slashes kept. */

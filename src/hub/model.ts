@@ -86,7 +86,8 @@ export async function openModel(ref: { readonly id: string; readonly path: strin
   const settings = await hub.settings();
   if (settings.offline) {
     const { folder, commit } = await cachedSnapshot(settings, reference);
-    const files = { ...(await openFolder(folder)), id: ref.id, revision: commit };
+    const named = reference.file === null ? {} : { main: reference.file };
+    const files = { ...(await openFolder(folder)), ...named, id: ref.id, revision: commit };
     return {
       files,
       remote: true,
@@ -125,7 +126,10 @@ function localModel(files: ModelFiles, path: string): Omit<OpenModel, 'unverifie
 /** Who mistyped a folder must not wonder what the Hub has to do with it. */
 function neither(id: string, { code, message }: ModelError): ModelError {
   if (code !== 'model_not_found' && code !== 'hub_unreachable') return new ModelError(code, message);
-  return new ModelError(code, `There is no folder ${quote(id)}, and as a model on the Hub: ${message}`);
+  return new ModelError(
+    code,
+    `There is no ${/\.(?:gguf|onnx)$/.test(id) ? 'file' : 'folder'} ${quote(id)}, and as a model on the Hub: ${message}`,
+  );
 }
 
 function neededFiles({ opened, listing }: HubModel): string[] {

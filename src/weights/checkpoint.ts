@@ -163,7 +163,7 @@ function onlyOnnx(names: readonly string[]): string | null {
   if (found.length <= 1) return found[0] ?? null;
   throw new ModelError(
     'weights_invalid',
-    `Found ${found.length} ONNX files (${listed(found)}). Name the one file that is meant, not the folder.`,
+    `Found ${found.length} ONNX files (${listed(found)}). Name the one file that is meant, not the folder; on the Hub as org/name/file.onnx.`,
   );
 }
 

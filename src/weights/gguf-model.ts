@@ -29,7 +29,7 @@ export function onlyGguf(names: readonly string[]): string | null {
   const shown = found.slice(0, 10).map((name) => quote(name));
   throw new ModelError(
     'weights_invalid',
-    `Found ${models.size} GGUF models (${shown.join(', ')}${found.length > 10 ? ', …' : ''}). Name the one file that is meant, not the folder.`,
+    `Found ${models.size} GGUF models (${shown.join(', ')}${found.length > 10 ? ', …' : ''}). Name the one file that is meant, not the folder; on the Hub as org/name/file.gguf.`,
   );
 }
 
