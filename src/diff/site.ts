@@ -19,7 +19,23 @@ export interface SiteContext {
   readonly runner: OpRunner;
   /** Weights that were read before, by tensor name, where a site is run again and again. */
   readonly kept?: Map<string, Promise<NdArray>>;
+  /** What is done otherwise than the program says, to see whether a kernel does it so. */
+  readonly change?: Change;
 }
+
+/** How an op is to be run. */
+export interface OpCall {
+  readonly recipe: Recipe;
+  readonly sequence: Sequence;
+  run(op: Op, inputs: Tensors): Promise<Tensors>;
+  weight(ref: WeightRef): Promise<NdArray>;
+}
+
+/**
+ * Does an op otherwise, or as it is. The inputs hold its weights too, but for matrix products.
+ * @returns outputs by contract name
+ */
+export type Change = (op: Op, inputs: Tensors, call: OpCall) => Promise<Tensors>;
 
 /** Contract tensors by name. */
 export type Tensors = Readonly<Record<string, NdArray>>;
@@ -36,8 +52,9 @@ export function laneInputs(site: Site, lane: Lane): Record<string, NdArray> {
 }
 
 function weightOf({ checkpoint, dtype, kept }: SiteContext, ref: WeightRef): Promise<NdArray> {
-  const weight = kept?.get(ref.tensor) ?? wholeWeight(checkpoint, ref, dtype);
-  kept?.set(ref.tensor, weight);
+  const key = `${ref.tensor} ${ref.rows?.start ?? 0}`;
+  const weight = kept?.get(key) ?? wholeWeight(checkpoint, ref, dtype);
+  kept?.set(key, weight);
   return weight;
 }
 
@@ -108,10 +125,7 @@ export async function runSite(
     const op = context.program.ops[index] as Op;
     const given: Record<string, NdArray> = {};
     for (const [name, value] of Object.entries(op.inputs)) given[name] = values.get(value) as NdArray;
-    const outputs =
-      op.op === 'linear' || op.op === 'qkv'
-        ? await linears(context, op, recipe, given)
-        : await smallOp(context, op, recipe, given, sequence);
+    const outputs = await runStep(context, op, recipe, given, sequence);
     for (const [name, value] of Object.entries(op.outputs)) values.set(value, outputs[name] as NdArray);
   }
   return Object.fromEntries([...site.outputs].map(([name, value]) => [name, values.get(value) as NdArray]));
@@ -123,18 +137,21 @@ function inRecipe(array: NdArray, recipe: Recipe, name: string): NdArray {
   return { data: Float64Array.from(array.data), shape: array.shape };
 }
 
-async function smallOp(
-  context: SiteContext,
-  op: Op,
-  recipe: Recipe,
-  inputs: Record<string, NdArray>,
-  sequence: Sequence,
-): Promise<Record<string, NdArray>> {
-  for (const [name, ref] of Object.entries(op.weights)) inputs[name] = await weightOf(context, ref);
-  return runOp(context.runner, op, recipe, inputs, sequence);
+/** One op of the program by a recipe, or what the context's change makes of it. */
+export async function runStep(context: SiteContext, op: Op, recipe: Recipe, given: Tensors, sequence: Sequence): Promise<Tensors> {
+  const run = (each: Op, inputs: Tensors): Promise<Tensors> =>
+    isProduct(each) ? linears(context, each, recipe, inputs) : runOp(context.runner, each, recipe, inputs, sequence);
+  const inputs: Record<string, NdArray> = { ...given };
+  if (!isProduct(op)) for (const [name, ref] of Object.entries(op.weights)) inputs[name] = await weightOf(context, ref);
+  const weight = (ref: WeightRef) => weightOf(context, ref);
+  return context.change === undefined ? run(op, inputs) : context.change(op, inputs, { recipe, sequence, run, weight });
 }
 
-async function linears(context: SiteContext, op: Op, recipe: Recipe, inputs: Record<string, NdArray>): Promise<Record<string, NdArray>> {
+function isProduct({ op }: Op): boolean {
+  return op === 'linear' || op === 'qkv';
+}
+
+async function linears(context: SiteContext, op: Op, recipe: Recipe, inputs: Tensors): Promise<Record<string, NdArray>> {
   const outputs: Record<string, NdArray> = {};
   const x = inputs['x'] as NdArray;
   for (const { tensor, ref, bias, shape } of matrices(op)) {
