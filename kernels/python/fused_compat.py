@@ -383,6 +383,9 @@ class _Torch(_Arrays):
         try:
             self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
             if self.device.type == "cuda":
+                # set_device wants an index, which "cuda" alone has not.
+                index = torch.cuda.current_device() if self.device.index is None else self.device.index
+                self.device = torch.device("cuda", index)
                 torch.cuda.set_device(self.device)
                 self.device_name = torch.cuda.get_device_name(self.device)
             else:
