@@ -34,6 +34,7 @@ export type ReasonCode =
   | 'kernel_warn'
   | 'kernel_pass'
   | 'kernel_inconclusive'
+  | 'canary_passed'
   | 'model_fail'
   | 'model_warn'
   | 'model_pass'

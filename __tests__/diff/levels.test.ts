@@ -189,8 +189,9 @@ function model(kl: readonly number[], changes: Partial<LogitsSummary> = {}, fail
     recipes: ['eager', 'other'],
     assemblies: kl.map(() => ({ placements: [{ kernel: KERNEL, site: site(0) }], failure })),
     injected: () => ({ rms: 0.5, relative: 0.01 }),
-    layers: { afterOp: () => undefined, relative: [[0.1, 0.2, 0.3, 0.4]], final: [1, 1, 2, 3] },
+    layers: { afterOp: () => undefined, relative: [[0.1, 0.2, 0.3, 0.4]], absolute: [[1, 2, 3, 4]], final: [1, 1, 2, 3] },
     logits,
+    sensitivity: 1.5,
     limits: LIMITS,
   });
   return worstLevel(levels) as ModelLevel;

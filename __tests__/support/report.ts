@@ -92,6 +92,7 @@ export function kernelResult(changes: Partial<KernelResult> = {}): KernelResult 
     nearest_recipe_equal: 0.9941,
     worst_layer: 3,
     worst_site: 'self_attn.attention',
+    smallest_scale_error: 0.001,
     probes: null,
     standard: null,
     ...changes,
@@ -111,6 +112,10 @@ export function modelLevel(changes: Partial<ModelLevel> = {}): ModelLevel {
     positions: 192,
     perplexity: { oracle: 8.1, eager: 8.11, fused: 8.1 },
     amplification: 5.1,
+    amplification_curve: [1.3],
+    sensitivity: 4.2,
+    first_layer_above_floor: null,
+    responsible: null,
     layers: [{ layer: 0, injected: 0.001, inherited: 0.0012, floor: 0.0013 }],
     ...changes,
   };
@@ -122,10 +127,12 @@ export function numericResult(changes: Partial<NumericResult> = {}): NumericResu
     recipes: ['eager', 'late_norm', 'float32_probabilities'],
     prompt_tokens: [64, 64, 64],
     kernels: [kernelResult()],
+    causes: [],
     model: modelLevel(),
     generation: null,
     performance: null,
     canaries: null,
+    smallest_scale_error: 0.001,
     ...changes,
   };
 }

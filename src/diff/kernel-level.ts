@@ -3,7 +3,7 @@
 import type { NumericThresholds } from '../config/types.js';
 import { KernelError, type Kernel, type KernelDevice, type Violation } from '../kernels/kernel.js';
 import type { Site } from '../kernels/sites.js';
-import type { KernelResult, Level, ServingDtype, StandardResult } from '../report/types.js';
+import type { Canary, Criterion, KernelResult, Level, ServingDtype, StandardResult } from '../report/types.js';
 import { UNIT_ROUNDOFF, type Measure } from './measure.js';
 
 export interface KernelRecord {
@@ -16,6 +16,11 @@ export interface KernelRecord {
   readonly failed: boolean;
   /** What the probes of the kernel gave; a fault in one is a fault of the kernel. */
   probed(probes: readonly Probe[]): void;
+  /** Known faults that were judged by the same criteria; one that passed leaves open what the sites let pass. */
+  watched(canaries: readonly Omit<Canary, 'kernel'>[]): void;
+  readonly canaries: readonly Canary[];
+  /** Whether an output of this site fails by itself. */
+  fails(site: Site): boolean;
   /** Judged by something else than its sites: this takes the place of the criteria for them. */
   conclude(judgement: Judgement): void;
   /** RMS error over all outputs of a site, if it was measured. */
@@ -51,6 +56,7 @@ export function kernelRecord(
   let violation: string | null = null;
   let probes: Probe[] | null = null;
   let conclusion: Judgement | null = null;
+  let canaries: Canary[] = [];
   const sites = new Set<Site>();
   return {
     add(site, output, measure) {
@@ -70,6 +76,13 @@ export function kernelRecord(
     probed(given) {
       probes = [...given];
     },
+    watched(given) {
+      canaries = given.map((canary) => ({ kernel: kernel.name, ...canary }));
+    },
+    get canaries() {
+      return canaries;
+    },
+    fails: (site) => entries.some((entry) => entry.site === site && judge(entry, dtype, limits).level === 'fail'),
     get failed() {
       return failure !== null;
     },
@@ -85,7 +98,8 @@ export function kernelRecord(
       const { name, op, backend } = kernel;
       const named = device instanceof KernelError ? null : device.device;
       const base = { kernel: name, op, backend, device: named, sites: sites.size, probes, standard: standardOf(standard) };
-      const result = withProbes(summarise(base, entries, failure, recipes, dtype, limits, conclusion));
+      const summary = summarise(base, entries, failure, recipes, dtype, limits, conclusion);
+      const result = withCanaries(withProbes(summary), canaries);
       // Writing where it must not is its own fault, whatever its standard variant does.
       if (violation !== null) return { ...result, status: 'fail', detail: violation };
       return standard?.status === 'fail' ? { ...result, status: 'inconclusive', detail: unjudged(result, standard) } : result;
@@ -101,6 +115,13 @@ function withProbes(result: KernelResult): KernelResult {
     return { ...result, status, detail: `probe ${probe.name}: ${probe.detail}` };
   }
   return result;
+}
+
+/** Criteria that let a known fault pass say nothing by letting the kernel pass; a fault that they did see stays one. */
+function withCanaries(result: KernelResult, canaries: readonly Canary[]): KernelResult {
+  const missed = canaries.find(({ caught }) => !caught);
+  if (missed === undefined || result.status === 'fail') return result;
+  return { ...result, status: 'inconclusive', detail: `canary ${missed.name} was not caught: ${missed.detail}` };
 }
 
 const NO_SITE = 'no site of the chosen layers';
@@ -124,7 +145,7 @@ function unjudged(fused: KernelResult, standard: KernelResult): string {
 }
 
 /** `layer 3 self_attn.rotary_emb`, as a reader looks for it. */
-function place(site: Site): string {
+export function place(site: Site): string {
   return site.layer === null ? site.name : `layer ${site.layer} ${site.name}`;
 }
 
@@ -142,8 +163,7 @@ function summarise(
   const elements = total((m) => m.elements);
   const worst = worstOf(entries, (entry) => accuracyRatio(entry.measure));
   const scale = worstOf(entries, ({ measure }) => standardErrors(measure)).measure.scale;
-  const nearest = recipes.map((name, i) => ({ name, equal: total((m) => m.equal_to[i] as number) / elements }));
-  nearest.sort((a, b) => b.equal - a.equal);
+  const nearest = nearestRecipe(recipes.map((name, i) => ({ name, equal: total((m) => m.equal_to[i] as number) / elements })));
   const judged = conclusion ?? worstJudgement(entries, dtype, limits);
   // A fault that was seen stays a fault, also when the kernel gave up later.
   const [status, detail]: [Level, string | null] =
@@ -165,11 +185,21 @@ function summarise(
     scale_error: Number.isFinite(scale.standard_error) ? scale.mean : null,
     scale_error_standard_error: Number.isFinite(scale.standard_error) ? scale.standard_error : null,
     non_finite: total((m) => m.non_finite),
-    nearest_recipe: nearest[0]?.name ?? null,
-    nearest_recipe_equal: nearest[0]?.equal ?? null,
+    nearest_recipe: nearest?.name ?? null,
+    nearest_recipe_equal: nearest?.equal ?? null,
     worst_layer: worst.site.layer,
     worst_site: worst.site.name,
+    smallest_scale_error: smallestOf(entries, dtype, limits),
   };
+}
+
+/** Shares of equal elements that are this near to each other are a tie. */
+const TIE = 0.001;
+
+/** The recipe with the largest share; of those that tie, the first: eager, then those that change one thing only. */
+function nearestRecipe(shares: readonly { readonly name: string; readonly equal: number }[]) {
+  const most = Math.max(...shares.map(({ equal }) => equal));
+  return shares.find(({ equal }) => equal >= most - TIE);
 }
 
 /** A ratio to a floor of 0 (an oracle that is 0 everywhere) is no number for a report; the detail says what happened. */
@@ -192,13 +222,14 @@ const NOTHING_MEASURED = {
   nearest_recipe_equal: null,
   worst_layer: null,
   worst_site: null,
+  smallest_scale_error: null,
 } as const;
 
 function worstOf(entries: readonly Entry[], value: (entry: Entry) => number): Entry {
   return entries.reduce((worst, entry) => (value(entry) > value(worst) ? entry : worst));
 }
 
-function accuracyRatio({ rms_error, rms_floor }: Measure): number {
+export function accuracyRatio({ rms_error, rms_floor }: Measure): number {
   return rms_error === 0 ? 0 : rms_error / rms_floor;
 }
 
@@ -235,11 +266,22 @@ function judge({ site, output, measure }: Entry, dtype: ServingDtype, limits: Nu
   return { level, detail: detail === null ? null : `${place(site)}, output ${output}: ${detail}` };
 }
 
+/** What a measure is judged to be, and by what when it fails. */
+export interface MeasureJudgement extends Judgement {
+  readonly by: Criterion | null;
+}
+
+/** A mean relative error up to this is none, however surely it is there. */
+function invisibleScale({ scale_floor }: Measure, dtype: ServingDtype): number {
+  return Math.max(UNIT_ROUNDOFF[dtype] / 4, FLOAT32_ARITHMETIC, 2 * scale_floor);
+}
+
 /** The criteria for one output of one call (docs/reference.md). */
-export function judgeMeasure(measure: Measure, dtype: ServingDtype, limits: NumericThresholds): Judgement {
+export function judgeMeasure(measure: Measure, dtype: ServingDtype, limits: NumericThresholds): MeasureJudgement {
   if (measure.non_finite > 0) {
     return {
       level: 'fail',
+      by: 'non_finite',
       detail: `${measure.non_finite} of ${measure.elements} elements are NaN or infinite where the oracle is finite`,
     };
   }
@@ -248,16 +290,33 @@ export function judgeMeasure(measure: Measure, dtype: ServingDtype, limits: Nume
     ['max_ratio', maxRatio(measure)],
   ] as const;
   const [name, ratio] = ratios[0][1] >= ratios[1][1] ? ratios[0] : ratios[1];
-  if (ratio > limits.warn_ratio) return { level: 'fail', detail: `${name} ${ratio.toPrecision(3)} > ${limits.warn_ratio}` };
+  if (ratio > limits.warn_ratio) return { level: 'fail', by: name, detail: `${name} ${ratio.toPrecision(3)} > ${limits.warn_ratio}` };
   const { mean, standard_error: standardError } = measure.scale;
   const beyond = Math.abs(mean);
-  const visible = Math.max(UNIT_ROUNDOFF[dtype] / 4, FLOAT32_ARITHMETIC, 2 * measure.scale_floor);
-  if (beyond > limits.scale_standard_errors * standardError && beyond > visible) {
+  if (beyond > limits.scale_standard_errors * standardError && beyond > invisibleScale(measure, dtype)) {
     return {
       level: 'fail',
+      by: 'scale_error',
       detail: `all values are off by a factor of ${(1 + mean).toPrecision(5)} (scale error ${mean.toExponential(1)}, ${(beyond / standardError).toFixed(0)} standard errors)`,
     };
   }
-  if (ratio > limits.pass_ratio) return { level: 'warn', detail: `${name} ${ratio.toPrecision(3)} > ${limits.pass_ratio}` };
-  return { level: 'pass', detail: null };
+  if (ratio > limits.pass_ratio) return { level: 'warn', by: name, detail: `${name} ${ratio.toPrecision(3)} > ${limits.pass_ratio}` };
+  return { level: 'pass', by: null, detail: null };
+}
+
+/**
+ * The smallest scale error that fails this output for sure, whichever its sign: beyond all three bounds of the scale error, from where the kernel
+ * stands now; or large enough for accuracy_ratio, where the elements are too few for a standard error. Null: the oracle is 0, and 0 has no scale.
+ */
+export function smallestScaleError(measure: Measure, dtype: ServingDtype, limits: NumericThresholds): number | null {
+  const { mean, standard_error: standardError } = measure.scale;
+  const byScale = Math.abs(mean) + Math.max(limits.scale_standard_errors * standardError, invisibleScale(measure, dtype));
+  const byRatio = (limits.warn_ratio * measure.rms_floor + measure.rms_error) / measure.rms_oracle;
+  return finite(Math.min(byScale, byRatio));
+}
+
+/** What would have been seen at every site: the largest of its outputs. */
+function smallestOf(entries: readonly Entry[], dtype: ServingDtype, limits: NumericThresholds): number | null {
+  const seen = entries.flatMap(({ measure }) => smallestScaleError(measure, dtype, limits) ?? []);
+  return seen.length === 0 ? null : Math.max(...seen);
 }

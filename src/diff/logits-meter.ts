@@ -17,11 +17,30 @@ export interface LogitsSummary {
   readonly non_finite: readonly number[];
 }
 
+/** What the oracle makes of the next token at one position. */
+export interface OracleView {
+  /** Its first choice. */
+  readonly best: number;
+  /** First choices of the other lanes. */
+  readonly choices: readonly number[];
+  /** −log p of the next token, nats; NaN where a logit of the oracle is not finite. */
+  readonly nll: number;
+  /** How far the next token's logit is below the first choice's: 0 where it is the first choice. */
+  readonly below_best: number;
+  /** Largest spread over the vocabulary of (lane − oracle) of the given lanes. */
+  readonly noise: number;
+}
+
 export interface LogitsMeter {
   /** Columns `[start, start + width)` of every lane, oracle first: each [T, width]. */
   add(start: number, blocks: readonly NdArray[]): void;
-  /** @param noiseLanes lanes (0: the first after the oracle) whose distance from the oracle is the logit noise */
-  summarise(noiseLanes: readonly number[], decisiveMargin: number): LogitsSummary;
+  /**
+   * @param noiseLanes lanes (0: the first after the oracle) whose distance from the oracle is the logit noise
+   * @param leastNoise logit noise per position that is known already
+   */
+  summarise(noiseLanes: readonly number[], decisiveMargin: number, leastNoise?: readonly number[]): LogitsSummary;
+  /** One entry per position; where there is no next token `nll` and `below_best` mean nothing. */
+  perPosition(noiseLanes: readonly number[]): OracleView[];
 }
 
 /** exp(±700) is still a number; a logit that far from the oracle's is a fault whatever the exact number, so it counts as this far. */
@@ -61,7 +80,24 @@ export function logitsMeter(lanes: number, targets: Int32Array): LogitsMeter {
         addLane(running[lane] as Running, oracle, blocks[lane]?.data as Float32Array, width, start, targets, max);
       }
     },
-    summarise: (noiseLanes, decisiveMargin) => summarise(running, { max, weight, second }, targets, vocabulary, noiseLanes, decisiveMargin),
+    summarise(noiseLanes, decisiveMargin, leastNoise = []) {
+      const noise = Float64Array.from(targets, (_, p) =>
+        Math.max(leastNoise[p] ?? 0, noiseAt(running.slice(1), noiseLanes, p, vocabulary)),
+      );
+      return summarise(running, { max, weight, second }, targets, noise, decisiveMargin);
+    },
+    perPosition: (noiseLanes) =>
+      Array.from(targets, (_, p) => {
+        const { best, bestId, target, broken } = running[0] as Running;
+        const below = (best[p] as number) - (target[p] as number);
+        return {
+          best: bestId[p] as number,
+          choices: running.slice(1).map((lane) => lane.bestId[p] as number),
+          nll: broken[p] === 1 ? NaN : Math.log(weight[p] as number) + below,
+          below_best: below,
+          noise: noiseAt(running.slice(1), noiseLanes, p, vocabulary),
+        };
+      }),
   };
 }
 
@@ -189,16 +225,12 @@ function summarise(
   running: readonly Running[],
   oracle: OracleState,
   targets: Int32Array,
-  vocabulary: number,
-  noiseLanes: readonly number[],
+  noise: Float64Array,
   decisiveMargin: number,
 ): LogitsSummary {
   const positions = targets.length;
   const reference = running[0] as Running;
   const lanes = running.slice(1);
-  const noise = Float64Array.from({ length: positions }, (_, p) =>
-    Math.max(0, ...noiseLanes.map((lane) => spread(lanes[lane] as Running, p, vocabulary))),
-  );
   const broken = (lane: Running) => lane.broken.reduce((sum, flag) => sum + flag, 0);
   const mean = (lane: Running, value: (p: number) => number) => {
     if (broken(lane) > 0) return NaN;
@@ -249,6 +281,10 @@ function divergence(lane: Running, weight: number, p: number): number {
   // log1p(e) − e cancels for small e: its series starts with −e²/2.
   const correction = Math.abs(e) < 1e-4 ? -(e * e) / 2 + (e * e * e) / 3 : Math.log1p(e) - e;
   return Math.max(0, (lane.excess[p] as number) / weight + correction);
+}
+
+function noiseAt(lanes: readonly Running[], noiseLanes: readonly number[], p: number, vocabulary: number): number {
+  return Math.max(0, ...noiseLanes.map((lane) => spread(lanes[lane] as Running, p, vocabulary)));
 }
 
 /** Standard deviation over the vocabulary of lane − oracle; a shift of all logits changes nothing and does not count. */

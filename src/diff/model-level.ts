@@ -9,13 +9,15 @@ import type { Judgement } from './kernel-level.js';
 import type { LogitsSummary } from './logits-meter.js';
 
 /** Below this many nats a KL is the arithmetic noise of its own computation (src/diff/logits-meter.ts). */
-const LEAST_KL = 1e-14;
+export const LEAST_KL = 1e-14;
 
 export interface LayerMeter {
   /** Takes the lanes' values after an op that ends a layer or the model. */
   afterOp(op: Op): void;
   /** Relative RMS distance from the oracle of each lane but the oracle, per layer. */
   readonly relative: readonly (readonly number[])[];
+  /** The same as RMS distance. */
+  readonly absolute: readonly (readonly number[])[];
   /** RMS distance from the oracle of the final hidden state, per lane but the oracle. */
   readonly final: readonly number[];
 }
@@ -23,18 +25,23 @@ export interface LayerMeter {
 /** @param lanes the oracle first */
 export function layerMeter(program: Program, lanes: readonly Lane[]): LayerMeter {
   const relative: number[][] = program.layer_outputs.map(() => []);
+  const absolute: number[][] = program.layer_outputs.map(() => []);
   const final: number[] = [];
   const last = program.hidden.at(-1) as string;
   const store = (value: string, lane: number, data: ArrayLike<number>) => {
     const { error, size } = distance(data, lanes[0]?.values.get(value)?.data as Float64Array);
     const layer = program.layer_outputs.indexOf(value);
-    if (layer >= 0) (relative[layer] as number[])[lane] = error / size;
-    else final[lane] = error;
+    if (layer < 0) final[lane] = error;
+    else {
+      (relative[layer] as number[])[lane] = error / size;
+      (absolute[layer] as number[])[lane] = error;
+    }
   };
   // A kernel whose run crosses the end of a layer makes the layer's output later than the other lanes do.
   let pending: { value: string; lane: number }[] = [];
   return {
     relative,
+    absolute,
     final,
     afterOp(op) {
       for (const value of Object.values(op.outputs)) {
@@ -71,6 +78,8 @@ export interface ModelEvidence<K> {
   injected(placement: Placement<K>): { rms: number; relative: number } | null;
   readonly layers: LayerMeter;
   readonly logits: LogitsSummary;
+  /** RMS error of the final hidden state over that of a perturbation at the first site, in a model that rounds nowhere. */
+  readonly sensitivity: number | null;
   readonly limits: NumericThresholds;
 }
 
@@ -79,7 +88,7 @@ export function modelLevels<K>(evidence: ModelEvidence<K>): ModelLevel[] {
   return evidence.assemblies.map((_, i) => assemblyLevel(evidence, i));
 }
 
-const SEVERITY: readonly Level[] = ['pass', 'warn', 'inconclusive', 'fail'];
+export const SEVERITY: readonly Level[] = ['pass', 'warn', 'inconclusive', 'fail'];
 
 /** The model level of the report: the worst of the assemblies; null without any. */
 export function worstLevel(levels: readonly ModelLevel[]): ModelLevel | null {
@@ -92,7 +101,7 @@ export function worstLevel(levels: readonly ModelLevel[]): ModelLevel | null {
 }
 
 function assemblyLevel<K>(evidence: ModelEvidence<K>, assembly: number): ModelLevel {
-  const { recipes, logits, layers, limits } = evidence;
+  const { program, recipes, logits, layers, limits } = evidence;
   const lane = recipes.length + assembly;
   const { placements, failure } = evidence.assemblies[assembly] as ModelEvidence<K>['assemblies'][number];
   const kls = recipes.map((_, i) => logits.kl[i] as number);
@@ -101,7 +110,9 @@ function assemblyLevel<K>(evidence: ModelEvidence<K>, assembly: number): ModelLe
   const ratio = klFused / floor;
   const first = placements[0];
   const injected = first === undefined ? null : evidence.injected(first);
-  const final = layers.final[lane];
+  // Errors grow from what the kernels inject first, so that is what every later one is measured in.
+  const grown = (error: number | undefined) =>
+    injected === null || injected.rms === 0 || error === undefined ? null : finite(error / injected.rms);
   const base = {
     kl_fused: finite(klFused),
     kl_floor: finite(floor),
@@ -111,7 +122,11 @@ function assemblyLevel<K>(evidence: ModelEvidence<K>, assembly: number): ModelLe
     decisive_flips: logits.decisive_flips[lane] ?? null,
     positions: logits.positions,
     perplexity: { oracle: logits.perplexity[0] ?? null, eager: logits.perplexity[1] ?? null, fused: logits.perplexity[lane + 1] ?? null },
-    amplification: injected === null || injected.rms === 0 || final === undefined ? null : finite(final / injected.rms),
+    amplification: grown(layers.final[lane]),
+    amplification_curve: program.layer_outputs.map((_, layer) => grown(layers.absolute[layer]?.[lane])),
+    sensitivity: first === undefined ? null : evidence.sensitivity,
+    first_layer_above_floor: leftFloor(evidence, lane),
+    responsible: null,
     layers: layerTable(evidence, placements, lane),
   };
   if (failure !== null) {
@@ -123,14 +138,22 @@ function assemblyLevel<K>(evidence: ModelEvidence<K>, assembly: number): ModelLe
       top1_agreement: null,
       decisive_flips: null,
       amplification: null,
+      amplification_curve: program.layer_outputs.map(() => null),
+      first_layer_above_floor: null,
       status: 'inconclusive',
       detail: failure,
     };
   }
-  return { ...base, ...judge(logits, recipes.length, lane, ratio, limits) };
+  return { ...base, ...judgeLogits(logits, recipes.length, lane, ratio, limits) };
 }
 
-function judge(
+/**
+ * The criteria of the model level.
+ * @param recipes number of lanes after the oracle that are valid recipes
+ * @param lane 0: the first after the oracle
+ * @param ratio kl_ratio of the lane
+ */
+export function judgeLogits(
   logits: LogitsSummary,
   recipes: number,
   lane: number,
@@ -185,6 +208,15 @@ function layerTable<K>(
       floor: finite(Math.max(...recipes.map((_name, i) => relative[i] ?? NaN))),
     };
   });
+}
+
+/** The first layer whose output is further from the oracle's than correct implementations are; what is not a number is. */
+function leftFloor<K>({ recipes, layers, limits }: ModelEvidence<K>, lane: number): number | null {
+  const layer = layers.relative.findIndex((relative) => {
+    const error = relative[lane];
+    return error !== undefined && !(error <= limits.pass_ratio * Math.max(...recipes.map((_name, i) => relative[i] ?? NaN)));
+  });
+  return layer < 0 ? null : layer;
 }
 
 function finite(value: number | undefined): number | null {

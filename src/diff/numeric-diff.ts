@@ -6,20 +6,25 @@ import type { NumericThresholds } from '../config/types.js';
 import { ModelError } from '../errors.js';
 import { KernelError, type Kernel, type KernelDevice, type Variant } from '../kernels/kernel.js';
 import { assemble, findSites, type Placement, type Site } from '../kernels/sites.js';
-import type { NdArray } from '../reference/ndarray.js';
 import type { OpRunner } from '../reference/op-runner.js';
 import { ORACLE, validRecipes, type Recipe } from '../reference/recipes.js';
 import { joinPrompts, type Sequence } from '../reference/sequence.js';
-import { walk, type Lane, type StandIn } from '../reference/walk.js';
-import type { ModelLevel, NumericResult, ServingDtype } from '../report/types.js';
+import { walk, type Lane } from '../reference/walk.js';
+import type { Cause, ModelLevel, NumericResult, ServingDtype } from '../report/types.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
-import { kernelRecord, type KernelRecord } from './kernel-level.js';
+import { findResponsible, walkTrial } from './bisection.js';
+import { modelCanary, plantCanaries, zeroLogits, type PlantedCanary } from './canaries.js';
+import { findCauses, suspectList, type Suspects } from './causes.js';
+import { fusedLane, lookedAt } from './fused-lane.js';
+import { accuracyRatio, judgeMeasure, kernelRecord, type KernelRecord } from './kernel-level.js';
 import { logitsMeter, type LogitsMeter } from './logits-meter.js';
 import { measure } from './measure.js';
 import { measurePerformance, timedSite, type Timed } from './performance.js';
+import { findModelCause } from './model-causes.js';
 import { layerMeter, modelJudgement, modelLevels, worstLevel, type LayerMeter } from './model-level.js';
 import { probeSet } from './probe-set.js';
 import { runProbes } from './probes.js';
+import { perturbed, type Perturbed } from './sensitivity.js';
 import { callKernel, laneInputs, laneOutputs, runSite, siteWeights, type Called, type Tensors } from './site.js';
 import { isWholeModel, wholeModel, type WholeModel } from './whole-model.js';
 
@@ -62,6 +67,12 @@ interface Diff extends DiffOptions {
   readonly placed: readonly Placement<Kernel>[];
   /** Where each started kernel is timed. */
   readonly timed: readonly Placement<Kernel>[];
+  /** Sites where kernels leave the reference. */
+  readonly suspects: Suspects;
+  /** Op contract → first op of the site where its canaries are planted. */
+  readonly canariesAt: ReadonlyMap<string, number>;
+  /** Null: no kernel stands in anywhere. */
+  readonly perturbed: Perturbed | null;
 }
 
 /**
@@ -84,10 +95,12 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
     recipes: names,
     prompt_tokens: options.prompts.map((prompt) => prompt.length),
     kernels: [],
+    causes: [],
     model: null,
     generation: null,
     performance: null,
     canaries: null,
+    smallest_scale_error: null,
   };
   if (standing.length === 0) return base;
 
@@ -98,6 +111,7 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   const whole = { ...options, sequence };
   const models = started.filter(isWholeModel).map((kernel) => wholeModel(kernel, records.get(kernel) as KernelRecord, whole));
   const failures = assemblies.map((): string[] => []);
+  const first = assemblies[0]?.[0];
   const fused: Lane[] = [];
   const diff: Diff = {
     ...options,
@@ -115,12 +129,18 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
     lanes: [],
     eagerLane: pure[1] as Lane,
     sitesAt: teacherForced(options, sites),
+    suspects: suspectList(),
+    canariesAt: canarySites(options, sites),
+    perturbed: first === undefined ? null : perturbed(program, first.site, dtype),
   };
-  for (const [i, placements] of assemblies.entries()) fused.push(fusedLane(diff, placements, failures[i] as string[]));
+  for (const [i, placements] of assemblies.entries()) fused.push(fusedLane(diff, placements, diff.eagerLane, failures[i] as string[]));
   const lanes = [...pure, ...fused];
   const layers = layerMeter(program, lanes);
-  const logits = logitsMeter(lanes.length + models.length, nextTokens(sequence));
-  const inputs = await run({ ...diff, lanes }, layers, logits);
+  const beside = layerMeter(program, [pure[0] as Lane, ...(diff.perturbed === null ? [] : [diff.perturbed.lane])]);
+  const targets = nextTokens(sequence);
+  // After the lanes and the whole models comes the canary of the model level.
+  const logits = logitsMeter(lanes.length + models.length + 1, targets);
+  const inputs = await run({ ...diff, lanes }, [layers, beside], logits);
   await probe(diff, started, sites, devices);
 
   const noise = recipes.map((_, i) => i);
@@ -130,16 +150,22 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
     assemblies: [
       ...assemblies.map((placements, i) => ({ placements, failure: failures[i]?.[0] ?? null })),
       ...models.map(({ failure }) => ({ placements: [], failure })),
+      { placements: [], failure: null },
     ],
     injected: (placement: Placement<Kernel>) => records.get(placement.kernel)?.injected(placement.site) ?? null,
     layers,
     logits: logits.summarise(noise, limits.decisive_margin),
+    sensitivity: diff.perturbed?.sensitivity(beside.final[0]) ?? null,
     limits,
   });
+  const watched = modelCanary(levelOf.pop() as ModelLevel);
   for (const [i, { kernel }] of models.entries()) {
     records.get(kernel)?.conclude(modelJudgement(levelOf[assemblies.length + i] as ModelLevel, limits));
   }
-  const model = worstLevel(levelOf);
+  const worst = worstLevel(levelOf);
+  const placements = worst === null ? undefined : assemblies[levelOf.indexOf(worst)];
+  const model =
+    worst === null ? null : watched.judged(placements === undefined ? worst : await explained(diff, worst, placements, targets, logits));
   const results = standing.map((kernel) => (records.get(kernel) as KernelRecord).result(standards.get(kernel)?.result()));
   const levels = [...results.map(({ status }) => status), ...(model === null ? [] : [model.status])];
   const status = (['fail', 'inconclusive', 'warn'] as const).find((level) => levels.includes(level)) ?? 'pass';
@@ -151,7 +177,49 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
       return ran && given !== undefined ? [{ kernel, device, site, inputs: given }] : [];
     },
   );
-  return { ...base, status, kernels: results, model, performance: await measurePerformance(diff, timed) };
+  const smallest = results.flatMap(({ smallest_scale_error: smallestOf }) => smallestOf ?? []);
+  return {
+    ...base,
+    status,
+    kernels: results,
+    causes: await causesOf(diff, models, levelOf.slice(assemblies.length)),
+    model,
+    performance: await measurePerformance(diff, timed),
+    canaries: [
+      ...standing.flatMap((kernel) => (records.get(kernel) as KernelRecord).canaries),
+      ...(model === null ? [] : watched.canaries),
+    ],
+    smallest_scale_error: smallest.length === 0 ? null : Math.max(...smallest),
+  };
+}
+
+/** Causes of the kernels' faults at their sites, and of those that are whole models. */
+async function causesOf(diff: Diff, models: readonly WholeModel[], levels: readonly ModelLevel[]): Promise<Cause[]> {
+  const causes = await findCauses(diff, diff.suspects);
+  for (const [i, model] of models.entries()) {
+    const cause = levels[i]?.status === 'fail' || levels[i]?.status === 'warn' ? await findModelCause(diff, model) : null;
+    if (cause !== null) causes.push(cause);
+  }
+  return causes;
+}
+
+/** A model level that is not a pass, with the smallest set of sites that makes it so. */
+async function explained(
+  diff: Diff,
+  level: ModelLevel,
+  placements: readonly Placement<Kernel>[],
+  targets: Int32Array,
+  logits: LogitsMeter,
+): Promise<ModelLevel> {
+  if (level.status !== 'fail' && level.status !== 'warn') return level;
+  const noise = logits.perPosition(diff.recipes.map((_, i) => i)).map((position) => position.noise);
+  const responsible = await findResponsible({
+    placements,
+    full: { reproduces: true, kl_ratio: level.kl_ratio },
+    fails: ({ kernel, site }) => (diff.records.get(kernel) as KernelRecord).fails(site),
+    trial: walkTrial({ ...diff, level, targets, noise }),
+  });
+  return { ...level, responsible };
 }
 
 /**
@@ -185,12 +253,14 @@ function offersStandard(device: KernelDevice | KernelError | undefined): boolean
 }
 
 /** @returns eager's inputs of the sites that are to be timed */
-async function run(diff: Diff, layers: LayerMeter, logits: LogitsMeter): Promise<Map<Site, Tensors>> {
+async function run(diff: Diff, meters: readonly LayerMeter[], logits: LogitsMeter): Promise<Map<Site, Tensors>> {
   const { program, sitesAt, records, timed, recipes, models } = diff;
   const looksBack = [...[...sitesAt.values()].flat(), ...timed, ...diff.placed].map(({ site }) => site);
   const inputs = new Map<Site, Tensors>();
+  const lanes = [...diff.lanes, ...(diff.perturbed === null ? [] : [diff.perturbed.lane])];
   await walk({
     ...diff,
+    lanes,
     scanAll: true,
     keep: lookedAt(looksBack),
     async afterOp(index, op) {
@@ -199,17 +269,24 @@ async function run(diff: Diff, layers: LayerMeter, logits: LogitsMeter): Promise
         (sitesAt.get(index) ?? []).filter(({ kernel }) => !(records.get(kernel) as KernelRecord).failed),
       );
       for (const { site } of timed) if (site.end === index) inputs.set(site, laneInputs(site, diff.eagerLane));
-      layers.afterOp(op);
+      if (diff.perturbed?.site.end === index) diff.perturbed.perturb(injectedAt(diff, diff.perturbed.site));
+      for (const meter of meters) meter.afterOp(op);
       // The last op gives the logits, in blocks that do not wait for a kernel.
       if (index === program.ops.length - 2) for (const model of models) await model.run();
       if (op.layer !== null && program.ops[index + 1]?.layer !== op.layer) diff.onLayer?.(op.layer);
     },
     logits(start, blocks) {
       const compared = blocks.slice(0, 1 + recipes.length);
-      logits.add(start, [...blocks, ...models.map((model) => model.block(start, compared))]);
+      logits.add(start, [...blocks, ...models.map((model) => model.block(start, compared)), zeroLogits(blocks)]);
     },
   });
   return inputs;
+}
+
+/** RMS error of the kernel that stands at a site; 0 where it was not measured. */
+function injectedAt({ placed, records }: Diff, site: Site): number {
+  const kernel = placed.find((placement) => placement.site === site)?.kernel;
+  return kernel === undefined ? 0 : (records.get(kernel)?.injected(site)?.rms ?? 0);
 }
 
 /** Probes the kernels that gave an answer at every site. Kernels of the same op share inputs and references, one op after the other. */
@@ -253,17 +330,20 @@ function teacherForced(options: DiffOptions, sites: ReadonlyMap<Kernel, readonly
   return at;
 }
 
-/** Value → last op of the sites that have it as input or output: what is inside a run need not be kept for it. */
-function lookedAt(sites: readonly Site[]): Map<string, number> {
-  const until = new Map<string, number>();
-  for (const { inputs, outputs, end } of sites)
-    for (const value of [...inputs.values(), ...outputs.values()]) until.set(value, Math.max(end, until.get(value) ?? 0));
-  return until;
+/** The middle one of the compared sites of each op, where most of what a model does to its values has happened. */
+function canarySites(options: DiffOptions, sites: ReadonlyMap<Kernel, readonly Site[]>): Map<string, number> {
+  const at = new Map<string, number>();
+  for (const [kernel, own] of sites) {
+    const compared = own.filter((site) => isCompared(options, site));
+    const middle = compared[compared.length >> 1];
+    if (middle !== undefined) at.set(kernel.op, middle.start);
+  }
+  return at;
 }
 
 /** Runs the oracle, the other recipes and each kernel on eager's own inputs. Sites of the same op share the references. */
 async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]): Promise<void> {
-  const references = new Map<string, { oracle: Tensors; recipes: Tensors[] }>();
+  const references = new Map<string, { oracle: Tensors; recipes: Tensors[]; canaries: PlantedCanary[] }>();
   for (const { kernel, site } of placements) {
     const record = diff.records.get(kernel) as KernelRecord;
     const inputs = laneInputs(site, diff.eagerLane);
@@ -276,17 +356,25 @@ async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]
     const known = references.get(site.op) ?? {
       oracle: await run(ORACLE),
       recipes: [laneOutputs(site, diff.eagerLane), ...(await Promise.all(diff.recipes.slice(1).map(run)))],
+      canaries: [],
     };
+    if (diff.canariesAt.get(site.op) === site.start) {
+      if (!references.has(site.op)) known.canaries = await plantCanaries(diff, site, inputs, known);
+      record.watched(known.canaries);
+    }
     references.set(site.op, known);
-    const compare = (to: KernelRecord, answered: Called) => {
+    const compare = (variant: Variant, to: KernelRecord, answered: Called) => {
       to.violate(site, answered.violations);
       for (const [name, output] of Object.entries(answered.outputs)) {
         const recipes = known.recipes.map((values) => values[name]?.data as Float32Array);
-        to.add(site, name, measure(output.data as Float32Array, known.oracle[name]?.data as Float64Array, recipes, diff.dtype));
+        const measured = measure(output.data as Float32Array, known.oracle[name]?.data as Float64Array, recipes, diff.dtype);
+        to.add(site, name, measured);
+        if (judgeMeasure(measured, diff.dtype, diff.limits).level !== 'pass')
+          diff.suspects.note(kernel, variant, { site, inputs, ratio: accuracyRatio(measured) });
       }
     };
-    compare(record, called);
-    if (standard !== undefined && own !== null) compare(standard, own);
+    compare('fused', record, called);
+    if (standard !== undefined && own !== null) compare('standard', standard, own);
   }
 }
 
@@ -306,30 +394,4 @@ async function answerOf(
     record.fail(site, error.message);
     return null;
   }
-}
-
-/** A lane that computes as eager does, with kernels standing in. When a kernel gives up, eager's values take over and the failure is noted. */
-function fusedLane(diff: Diff, placements: readonly Placement<Kernel>[], failures: string[]): Lane {
-  const standIns = new Map<number, StandIn>();
-  for (const { kernel, site } of placements) {
-    const standIn: StandIn = {
-      end: site.end,
-      async run(lane) {
-        let outputs = laneOutputs(site, diff.eagerLane);
-        // One failure is all that is reported of this model; a kernel that hangs must not be waited for at every site.
-        if (failures.length === 0) {
-          try {
-            const inputs = { ...laneInputs(site, lane), ...(await siteWeights(diff, site)) };
-            ({ outputs } = await callKernel(diff, kernel, site, inputs, diff.sequence));
-          } catch (error) {
-            if (!(error instanceof KernelError)) throw error;
-            failures.push(`${kernel.name}: ${error.message}`);
-          }
-        }
-        for (const [name, value] of site.outputs) lane.values.set(value, outputs[name] as NdArray);
-      },
-    };
-    for (let index = site.start; index <= site.end; index++) standIns.set(index, standIn);
-  }
-  return { recipe: diff.recipes[0] as Recipe, values: new Map(), standIns };
 }

@@ -97,7 +97,7 @@ export function changeRow(inputs: Tensors, names: readonly string[], row: number
 }
 
 /** Normally distributed numbers: Box-Muller over mulberry32 (https://github.com/cprosche/mulberry32), the same on every machine. */
-function normal(count: number, seed: number): Float32Array {
+export function normal(count: number, seed: number): Float32Array {
   let state = Math.imul(seed + 1, 0x9e3779b9);
   const uniform = () => {
     state = (state + 0x6d2b79f5) | 0;

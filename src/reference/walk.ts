@@ -112,14 +112,9 @@ async function embed({ program, checkpoint, dtype, sequence, lanes }: WalkOption
   const factor = roundToServing(Float32Array.of(Number(op.attributes['scale'])), dtype)[0] as number;
   const shape = [sequence.ids.length, program.hidden_size];
   for (const lane of lanes) {
-    const scaled =
-      lane.recipe.compute === 'float64'
-        ? Float64Array.from(values, (v) => v * factor)
-        : roundToServing(
-            values.map((v) => v * factor),
-            dtype,
-          );
-    lane.values.set(op.outputs['y'] as string, { data: scaled, shape });
+    const scaled = lane.recipe.compute === 'float64' ? Float64Array.from(values, (v) => v * factor) : values.map((v) => v * factor);
+    const data = lane.recipe.round === 'none' || scaled instanceof Float64Array ? scaled : roundToServing(scaled, dtype);
+    lane.values.set(op.outputs['y'] as string, { data, shape });
   }
 }
 

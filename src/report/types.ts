@@ -86,6 +86,8 @@ export interface KernelResult {
   nearest_recipe_equal: number | null;
   worst_layer: number | null;
   worst_site: string | null;
+  /** Smallest scale error that would have been seen at every site and output compared, as a share: 0.001 is 0.1 %. */
+  smallest_scale_error: number | null;
   probes: { name: string; status: Level; detail: string }[] | null;
   /** The user's own unfused path by the same criteria; null: the kernel offers none, or it was not run. */
   standard: StandardResult | null;
@@ -144,6 +146,15 @@ export interface ModelLayer {
   floor: number | null;
 }
 
+/** A kernel in some layers that alone makes the whole model as bad as it is. */
+export interface Responsible {
+  kernel: string;
+  /** Empty: its sites outside of the layers. */
+  layers: number[];
+  /** Of a model with the kernel in these layers only. */
+  kl_ratio: number | null;
+}
+
 export interface ModelLevel {
   status: Level;
   detail: string | null;
@@ -160,8 +171,31 @@ export interface ModelLevel {
   perplexity: { oracle: number | null; eager: number | null; fused: number | null };
   /** RMS error of the final hidden state over RMS error injected at the first site. */
   amplification: number | null;
+  /** The same for the output of each layer in place of the final hidden state. */
+  amplification_curve: (number | null)[];
+  /** The same of a random perturbation of the kernel's size at the first site, in a model that rounds nowhere: what the weights alone do to it. */
+  sensitivity: number | null;
+  /** The first layer whose `inherited` is over pass_ratio times its `floor`; null: none is. */
+  first_layer_above_floor: number | null;
+  /** The smallest sets of sites found that alone make the model as bad as it is; empty: no kernel alone does; null: not searched. */
+  responsible: Responsible[] | null;
   layers: ModelLayer[];
 }
+
+/** A known fault planted into the reference's own output, judged as a kernel is. */
+export interface Canary {
+  /** The kernel that was judged at the same site; null: the model level. */
+  kernel: string | null;
+  name: string;
+  caught: boolean;
+  /** The criterion that caught it. */
+  by: Criterion | null;
+  /** Where and what was planted, and the number that gave it away. */
+  detail: string;
+}
+
+/** What a level can fail by. */
+export type Criterion = 'non_finite' | 'accuracy_ratio' | 'max_ratio' | 'scale_error' | 'kl_ratio' | 'decisive_flips';
 
 export interface NumericResult {
   status: Level;
@@ -175,7 +209,10 @@ export interface NumericResult {
   generation: null;
   /** Never a reason for a verdict; null: no kernel ran. */
   performance: Performance | null;
-  canaries: null;
+  /** Faults without effect on this data are not planted; null: nothing was compared. */
+  canaries: Canary[] | null;
+  /** The largest of the kernels': a scale error above it would have been seen wherever it stands. */
+  smallest_scale_error: number | null;
 }
 
 export interface ModelReport {
