@@ -23,6 +23,8 @@ export interface Lane {
   readonly values: Map<string, NdArray>;
   /** Op index → what stands in there. Empty for pure recipes. */
   readonly standIns: ReadonlyMap<number, StandIn>;
+  /** Its own tokens, where lanes go through different ones; default: those of the walk. */
+  readonly sequence?: Sequence;
 }
 
 export interface WalkOptions {
@@ -46,7 +48,10 @@ export interface WalkOptions {
 export async function walk(options: WalkOptions): Promise<void> {
   const { program, checkpoint, sequence, lanes } = options;
   const rotary = rotaryValues(program, sequence);
-  for (const lane of lanes) for (const [name, value] of rotary) lane.values.set(name, value);
+  for (const lane of lanes) {
+    const own = lane.sequence === undefined ? rotary : rotaryValues(program, lane.sequence);
+    for (const [name, value] of own) lane.values.set(name, value);
+  }
   const next = readAhead(checkpoint, [...scannedBlocks(options), ...program.ops.flatMap((op) => linearBlocks(checkpoint, op))]);
   for (let i = scannedBlocks(options).length; i > 0; i--) await next();
   const lastUse = lastUses(options);
@@ -107,14 +112,20 @@ export function matrices(op: Op): Matrix[] {
 }
 
 async function embed({ program, checkpoint, dtype, sequence, lanes }: WalkOptions, op: Op): Promise<void> {
-  const values = await embeddingRows(checkpoint, op.weights['weight'] as Matrix['ref'], sequence.ids, dtype);
+  const read = new Map<Sequence, Promise<Float32Array>>();
+  const rowsOf = (of: Sequence) => {
+    const known = read.get(of) ?? embeddingRows(checkpoint, op.weights['weight'] as Matrix['ref'], of.ids, dtype);
+    read.set(of, known);
+    return known;
+  };
   // transformers holds Gemma's factor in the weights' dtype, so every implementation multiplies by the rounded one, the oracle too.
   const factor = roundToServing(Float32Array.of(Number(op.attributes['scale'])), dtype)[0] as number;
-  const shape = [sequence.ids.length, program.hidden_size];
   for (const lane of lanes) {
+    const own = lane.sequence ?? sequence;
+    const values = await rowsOf(own);
     const scaled = lane.recipe.compute === 'float64' ? Float64Array.from(values, (v) => v * factor) : values.map((v) => v * factor);
     const data = lane.recipe.round === 'none' || scaled instanceof Float64Array ? scaled : roundToServing(scaled, dtype);
-    lane.values.set(op.outputs['y'] as string, { data, shape });
+    lane.values.set(op.outputs['y'] as string, { data, shape: [own.ids.length, program.hidden_size] });
   }
 }
 
@@ -133,6 +144,7 @@ async function linears(options: WalkOptions, index: number, op: Op, next: Return
   const lanes = computing(options.lanes, index);
   for (const matrix of matrices(op)) {
     const bias = matrix.bias === undefined ? null : (await wholeWeight(checkpoint, matrix.bias, dtype)).data;
+    const softcap = Number(op.attributes['softcap'] ?? 0);
     const streaming = matrix.output === program.logits ? options.logits : undefined;
     const sinks = lanes.map((lane) => collect(lane, op, matrix));
     for (let left = blocksOf(checkpoint, matrix.ref).length; left > 0; left--) {
@@ -143,7 +155,7 @@ async function linears(options: WalkOptions, index: number, op: Op, next: Return
       const blocks: NdArray[] = [];
       for (const [i, lane] of lanes.entries()) {
         const x = lane.values.get(op.inputs['x'] as string) as NdArray;
-        const y = await runner.linear(lane.recipe, x, shared, bias?.subarray(block.start, block.end) ?? null);
+        const y = await runner.linear(lane.recipe, x, shared, bias?.subarray(block.start, block.end) ?? null, softcap);
         if (streaming === undefined) sinks[i]?.add(block, y);
         else blocks.push(y);
       }
@@ -180,7 +192,7 @@ async function smallOp({ checkpoint, dtype, lanes, runner, sequence }: WalkOptio
   for (const lane of computing(lanes, index)) {
     const inputs: Record<string, NdArray> = { ...weights };
     for (const [name, value] of Object.entries(op.inputs)) inputs[name] = lane.values.get(value) as NdArray;
-    const outputs = await runOp(runner, op, lane.recipe, inputs, sequence);
+    const outputs = await runOp(runner, op, lane.recipe, inputs, lane.sequence ?? sequence);
     for (const [name, value] of Object.entries(op.outputs)) lane.values.set(value, outputs[name] as NdArray);
   }
 }
@@ -193,8 +205,19 @@ export async function runOp(
   inputs: Readonly<Record<string, NdArray>>,
   sequence: Sequence,
 ): Promise<Record<string, NdArray>> {
+  if (op.op === 'split_heads') return splitHeads(op, inputs);
   if (op.op !== 'attention') return runner.run(op, recipe, inputs);
   return perSegment(sequence, inputs, (part) => runner.run(op, recipe, part));
+}
+
+/** [T, heads · head_dim] as [T, heads, head_dim]: the same values. */
+function splitHeads(op: Op, inputs: Readonly<Record<string, NdArray>>): Record<string, NdArray> {
+  const { num_heads, num_kv_heads, head_dim } = op.attributes as Record<string, number>;
+  const cut = ([name, { data, shape }]: [string, NdArray]): [string, NdArray] => [
+    name,
+    { data, shape: [shape[0] ?? 0, (name === 'q' ? num_heads : num_kv_heads) as number, head_dim as number] },
+  ];
+  return Object.fromEntries(Object.entries(inputs).map(cut));
 }
 
 /** Calls `run` with the rows of each prompt and joins what it gives. */

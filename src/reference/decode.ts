@@ -1,0 +1,118 @@
+// Greedy decoding: one token at a time, with the keys and values of the tokens before it kept. What is done with the texts is src/diff's.
+
+import type { Program } from '../architectures/program.js';
+import type { ServingDtype } from '../report/types.js';
+import type { Checkpoint } from '../weights/checkpoint.js';
+import { joinRows, type NdArray } from './ndarray.js';
+import type { OpRunner } from './op-runner.js';
+import type { Recipe } from './recipes.js';
+import { walk, type Lane, type StandIn } from './walk.js';
+
+export interface DecodeContext {
+  readonly program: Program;
+  readonly checkpoint: Checkpoint;
+  readonly dtype: ServingDtype;
+  readonly runner: OpRunner;
+  /** As for `walk`: what the stand-ins look back at. */
+  readonly keep: ReadonlyMap<string, number>;
+}
+
+/** A text in the making, by one recipe or with kernels standing in. */
+export interface Writer {
+  readonly recipe: Recipe;
+  readonly standIns: ReadonlyMap<number, StandIn>;
+  /** The prompt, and what was written so far. */
+  readonly ids: number[];
+  /** Keys and values of the first `past` tokens by the name of the value; null: all tokens go through the model each time. */
+  readonly cache: { past: number; values: Map<string, NdArray> } | null;
+}
+
+export interface WriterOptions {
+  readonly recipe: Recipe;
+  readonly standIns?: ReadonlyMap<number, StandIn>;
+  /** False where something stands in that keeps no keys and values (a kernel that is a whole layer). */
+  readonly cached?: boolean;
+}
+
+export function writer(prompt: readonly number[], { recipe, standIns = new Map(), cached = true }: WriterOptions): Writer {
+  return { recipe, standIns, ids: [...prompt], cache: cached ? { past: 0, values: new Map() } : null };
+}
+
+/**
+ * The most likely next token of each writer, the first of equals; null where a logit is NaN or infinite. Every weight is read once for all of
+ * them. The first step takes all tokens of a prompt; the next ones take T = 1 token, and attention sees S > 1 keys.
+ * Nothing in the writers changes when this throws; afterwards their caches hold all of their tokens.
+ * @throws what a stand-in throws, and ModelError for damaged weights
+ */
+export async function nextTokens(context: DecodeContext, writers: readonly Writer[]): Promise<(number | null)[]> {
+  const { program } = context;
+  const lanes = writers.map(({ recipe, standIns, ids, cache }): Lane => {
+    const past = cache?.past ?? 0;
+    const segments = [{ start: 0, end: ids.length - past }];
+    return { recipe, standIns, values: new Map(), sequence: { ids: ids.slice(past), segments, past } };
+  });
+  const kept = writers.map(() => new Map<string, NdArray>());
+  const best = writers.map(() => ({ id: -1, value: -Infinity, finite: true }));
+  await walk({
+    ...context,
+    sequence: lanes[0]?.sequence ?? { ids: [], segments: [] },
+    lanes,
+    scanAll: false,
+    afterOp(index) {
+      const next = program.ops[index + 1];
+      if (next?.op !== 'attention') return Promise.resolve();
+      for (const name of ['k', 'v'].map((tensor) => next.inputs[tensor] as string)) {
+        for (const [i, lane] of lanes.entries()) {
+          const { cache } = writers[i] as Writer;
+          const now = lane.values.get(name);
+          // A kernel for all of a layer makes them inside.
+          if (cache === null || now === undefined) continue;
+          const before = cache.values.get(name);
+          const all = before === undefined ? now : joinRows([before, now]);
+          lane.values.set(name, all);
+          (kept[i] as Map<string, NdArray>).set(name, all);
+        }
+      }
+      return Promise.resolve();
+    },
+    logits(start, blocks) {
+      for (const [i, { data, shape }] of blocks.entries()) {
+        const [tokens = 1, width = 0] = shape;
+        take(best[i] as (typeof best)[number], data.subarray((tokens - 1) * width), start);
+      }
+    },
+  });
+  for (const [i, { cache, ids }] of writers.entries()) {
+    if (cache === null) continue;
+    cache.past = ids.length;
+    for (const [name, values] of kept[i] as Map<string, NdArray>) cache.values.set(name, values);
+  }
+  return best.map(({ id, finite }) => (finite ? id : null));
+}
+
+/** Goes on looking for the largest logit in a block of one position's. */
+export function take(best: { id: number; value: number; finite: boolean }, logits: NdArray['data'], start: number): void {
+  for (let i = 0; i < logits.length; i++) {
+    const value = logits[i] as number;
+    if (!Number.isFinite(value)) best.finite = false;
+    if (!(value > best.value)) continue;
+    best.value = value;
+    best.id = start + i;
+  }
+}
+
+/**
+ * A checkpoint whose tensors stay in memory as they are in the file once they were read: decoding needs all of them for every token.
+ * It shares its file with the original, which is the one to close.
+ */
+export function inMemory(checkpoint: Checkpoint): Checkpoint {
+  const tensors = new Map<string, Promise<Uint8Array>>();
+  return {
+    ...checkpoint,
+    async read(name, start = 0, end) {
+      const whole = tensors.get(name) ?? checkpoint.read(name);
+      tensors.set(name, whole);
+      return (await whole).subarray(start, end);
+    },
+  };
+}
