@@ -19,6 +19,10 @@ export const CONFIGS = {
   qwen3: { model_type: 'qwen3', ...SIZES, rope_theta: 1_000_000, tie_word_embeddings: true },
   ernie4_5: { model_type: 'ernie4_5', ...SIZES, rope_theta: 500_000, tie_word_embeddings: true },
   gemma3_text: { model_type: 'gemma3_text', ...SIZES, rope_theta: 1_000_000, rope_local_base_freq: 10_000, sliding_window: 5 },
+  gemma2: { model_type: 'gemma2', ...SIZES, rope_theta: 10_000, sliding_window: 5 },
+  olmo2: { model_type: 'olmo2', ...SIZES, rope_theta: 500_000, tie_word_embeddings: false },
+  phi3: { model_type: 'phi3', ...SIZES, rope_theta: 10_000, sliding_window: 5, original_max_position_embeddings: 16 },
+  qwen2: { model_type: 'qwen2', ...SIZES, rope_theta: 1_000_000, tie_word_embeddings: true },
 } as const satisfies Record<string, RawConfig>;
 
 export type Family = keyof typeof CONFIGS;

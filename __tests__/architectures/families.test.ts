@@ -31,7 +31,7 @@ function biases(raw: RawConfig): string[] {
 }
 
 describe('both forms of config.json give the same program', () => {
-  test.each(['llama', 'mistral', 'qwen3', 'ernie4_5'] as const)('%s', (family) => {
+  test.each(FAMILIES.filter((family) => family !== 'gemma3_text'))('%s', (family) => {
     const theta = 123_456;
     const older = buildProgram(config(family, { rope_theta: theta, rope_scaling: null }));
     const newer = buildProgram(config(family, { rope_theta: undefined, rope_parameters: { rope_theta: theta, rope_type: 'default' } }));
@@ -66,6 +66,10 @@ describe('defaults are those of transformers', () => {
     ['llama', 10_000],
     ['mistral', 10_000],
     ['qwen3', 10_000],
+    ['qwen2', 10_000],
+    ['gemma2', 10_000],
+    ['olmo2', 10_000],
+    ['phi3', 10_000],
     ['ernie4_5', 500_000],
   ] as const)('%s: rope_theta is %d', (family, theta) => {
     expect(buildProgram(config(family, { rope_theta: undefined }))).toEqual(buildProgram(config(family, { rope_theta: theta })));
@@ -77,15 +81,19 @@ describe('defaults are those of transformers', () => {
     ['qwen3', 1e-6],
     ['ernie4_5', 1e-5],
     ['gemma3_text', 1e-6],
+    ['gemma2', 1e-6],
+    ['qwen2', 1e-6],
+    ['olmo2', 1e-5],
+    ['phi3', 1e-5],
   ] as const)('%s: rms_norm_eps is %d', (family, eps) => {
     expect(opsOf(buildProgram(config(family)), 'rms_norm')[0]?.attributes['eps']).toBe(eps);
     expect(opsOf(buildProgram(config(family, { rms_norm_eps: 0.25 })), 'rms_norm')[0]?.attributes['eps']).toBe(0.25);
   });
 
-  test('head_dim is hidden_size over heads in Llama, and a number of their own in Qwen 3, ERNIE 4.5 and Gemma 3', () => {
+  test('head_dim is hidden_size over heads in Llama, and a number of their own in Qwen 3, ERNIE 4.5 and Gemma', () => {
     const headDim = (family: Family) => opsOf(buildProgram(config(family, { head_dim: undefined })), 'qkv')[0]?.attributes['head_dim'];
-    expect([headDim('llama'), headDim('mistral')]).toEqual([2, 2]);
-    expect([headDim('qwen3'), headDim('ernie4_5'), headDim('gemma3_text')]).toEqual([128, 128, 256]);
+    expect([headDim('llama'), headDim('mistral'), headDim('qwen2'), headDim('phi3')]).toEqual([2, 2, 2, 2]);
+    expect([headDim('qwen3'), headDim('ernie4_5'), headDim('gemma3_text'), headDim('gemma2')]).toEqual([128, 128, 256, 256]);
   });
 
   test('every head has its own key/value head where num_key_value_heads is absent', () => {
@@ -103,11 +111,11 @@ describe('defaults are those of transformers', () => {
 });
 
 describe('what is a family’s own', () => {
-  test('ERNIE 4.5 has interleaved RoPE in float32, all others half-split RoPE in the serving dtype', () => {
+  test('ERNIE 4.5 has interleaved RoPE in float32, all others half-split RoPE, which only OLMo 2 computes in float32', () => {
     for (const family of FAMILIES) {
       const [rope] = opsOf(buildProgram(config(family)), 'rope');
       expect([rope?.attributes['layout'], rope?.eager?.rotary]).toEqual(
-        family === 'ernie4_5' ? ['interleaved', 'float32'] : ['half', 'serving'],
+        family === 'ernie4_5' ? ['interleaved', 'float32'] : ['half', family === 'olmo2' ? 'float32' : 'serving'],
       );
     }
   });
@@ -127,6 +135,67 @@ describe('what is a family’s own', () => {
     expect(opsOf(program, 'attention')[0]?.attributes['scale']).toBe(0.125);
   });
 
+  test('Gemma 2 caps scores and logits, and is else like Gemma 3 without norms of Q and K', () => {
+    const softcaps = (keys: RawConfig) => {
+      const program = buildProgram(config('gemma2', keys));
+      return [...opsOf(program, 'attention'), ...program.ops.slice(-1)].map(({ attributes }) => attributes['softcap']);
+    };
+    expect(softcaps({})).toEqual([50, 50, 50, 30]);
+    expect(softcaps({ attn_logit_softcapping: 20, final_logit_softcapping: null })).toEqual([20, 20, 20, 0]);
+    expect(softcaps({ attn_logit_softcapping: null })).toEqual([0, 0, 0, 30]);
+    for (const value of [0, -1, '30', true])
+      expect(refusal(config('gemma2', { final_logit_softcapping: value }))).toContain('final_logit_softcapping');
+    const [two, three] = (['gemma2', 'gemma3_text'] as const).map((family) => opsOf(buildProgram(config(family)), 'rms_norm'));
+    expect(two).toEqual(three);
+    expect(buildProgram(config('llama')).ops.at(-1)?.attributes['softcap']).toBe(0);
+  });
+
+  test('OLMo 2 norms after attention and MLP, and Q and K over their whole width', () => {
+    const program = buildProgram(config('olmo2'));
+    const layer = program.ops.filter(({ layer }) => layer === 0);
+    expect(layer.map(({ op, site }) => `${op} ${site}`)).toEqual([
+      'linear self_attn.q_proj',
+      'linear self_attn.k_proj',
+      'linear self_attn.v_proj',
+      'rms_norm self_attn.q_norm',
+      'rms_norm self_attn.k_norm',
+      'split_heads self_attn.heads',
+      'rope self_attn.rotary_emb',
+      'attention self_attn.attention',
+      'linear self_attn.o_proj',
+      'rms_norm post_attention_layernorm',
+      'add residual_attention',
+      'linear mlp.gate_proj',
+      'linear mlp.up_proj',
+      'silu_mul mlp.act_fn',
+      'linear mlp.down_proj',
+      'rms_norm post_feedforward_layernorm',
+      'add residual_mlp',
+    ]);
+    const norms = layer.filter(({ op }) => op === 'rms_norm');
+    expect(norms.map(({ weights, eager }) => [weights['weight']?.shape[0], eager?.weight])).toEqual([
+      [16, 'before_rounding'],
+      [8, 'before_rounding'],
+      [8, 'before_rounding'],
+      [8, 'before_rounding'],
+    ]);
+  });
+
+  test('Phi-3 takes Q, K and V from rows of one tensor, gate and up from rows of another', () => {
+    const weights = buildProgram(config('phi3'))
+      .ops.filter(({ layer }) => layer === 1)
+      .flatMap((op) => Object.values(op.weights))
+      .filter(({ rows }) => rows !== undefined);
+    const [qkv, gateUp] = ['model.layers.1.self_attn.qkv_proj.weight', 'model.layers.1.mlp.gate_up_proj.weight'];
+    expect(weights).toEqual([
+      { tensor: qkv, shape: [16, 8], rows: { start: 0, total: 32 } },
+      { tensor: qkv, shape: [8, 8], rows: { start: 16, total: 32 } },
+      { tensor: qkv, shape: [8, 8], rows: { start: 24, total: 32 } },
+      { tensor: gateUp, shape: [12, 8], rows: { start: 0, total: 24 } },
+      { tensor: gateUp, shape: [12, 8], rows: { start: 12, total: 24 } },
+    ]);
+  });
+
   test('Qwen 3 and Gemma 3 norm Q and K, the others do not', () => {
     const normed = FAMILIES.filter((family) => opsOf(buildProgram(config(family)), 'qk_norm').length === 3);
     expect(normed).toEqual(['qwen3', 'gemma3_text']);
@@ -141,17 +210,28 @@ describe('what is a family’s own', () => {
 });
 
 describe('windows and layer types', () => {
-  test('Mistral has its window in every layer, or none', () => {
+  test('Mistral and Phi-3 have their window in every layer, or none', () => {
+    expect([windows(config('phi3')), windows(config('phi3', { sliding_window: null }))]).toEqual([
+      [5, 5, 5],
+      [0, 0, 0],
+    ]);
     expect(windows(config('mistral'))).toEqual([5, 5, 5]);
     expect(windows(config('mistral', { sliding_window: null }))).toEqual([0, 0, 0]);
     expect(windows(config('mistral', { sliding_window: undefined }))).toEqual([0, 0, 0]);
   });
 
-  test('Qwen 3 has one only with use_sliding_window, from max_window_layers on', () => {
-    expect(windows(config('qwen3', { sliding_window: 7 }))).toEqual([0, 0, 0]);
-    expect(windows(config('qwen3', { sliding_window: 7, use_sliding_window: true, max_window_layers: 1 }))).toEqual([0, 7, 7]);
-    expect(windows(config('qwen3', { sliding_window: 7, use_sliding_window: true, max_window_layers: 28 }))).toEqual([0, 0, 0]);
-    expect(windows(config('qwen3', { sliding_window: null, use_sliding_window: true }))).toEqual([0, 0, 0]);
+  test('Gemma 2 has it in every other layer, from the first on', () => {
+    expect(windows(config('gemma2'))).toEqual([5, 0, 5]);
+    expect(windows(config('gemma2', { sliding_window: undefined }))).toEqual([4096, 0, 4096]);
+  });
+
+  test.each(['qwen2', 'qwen3'] as const)('%s has one only with use_sliding_window, from max_window_layers on', (family) => {
+    expect(windows(config(family, { sliding_window: 7, use_sliding_window: true, max_window_layers: 0 }))).toEqual([7, 7, 7]);
+    expect(windows(config(family, { use_sliding_window: true, max_window_layers: 2 }))).toEqual([0, 0, 4096]);
+    expect(windows(config(family, { sliding_window: 7 }))).toEqual([0, 0, 0]);
+    expect(windows(config(family, { sliding_window: 7, use_sliding_window: true, max_window_layers: 1 }))).toEqual([0, 7, 7]);
+    expect(windows(config(family, { sliding_window: 7, use_sliding_window: true, max_window_layers: 28 }))).toEqual([0, 0, 0]);
+    expect(windows(config(family, { sliding_window: null, use_sliding_window: true }))).toEqual([0, 0, 0]);
   });
 
   test('layer_types says it layer by layer, in Gemma 3 for RoPE too', () => {
@@ -187,12 +267,12 @@ describe('biases', () => {
   const attention = (...names: string[]) => names.map((name) => `model.layers.0.self_attn.${name}_proj.bias`);
   const mlp = ['gate', 'up', 'down'].map((name) => `model.layers.0.mlp.${name}_proj.bias`);
 
-  test('none by default', () => {
-    for (const family of FAMILIES) expect(biases(config(family))).toEqual([]);
+  test('none by default, but on Q, K and V of Qwen 2', () => {
+    for (const family of FAMILIES) expect(biases(config(family))).toEqual(family === 'qwen2' ? attention('q', 'k', 'v') : []);
   });
 
   test('attention_bias means Q, K, V and output, mlp_bias the MLP, use_bias of ERNIE 4.5 all of them', () => {
-    for (const family of ['llama', 'qwen3', 'gemma3_text'] as const) {
+    for (const family of ['llama', 'qwen3', 'gemma3_text', 'gemma2', 'olmo2'] as const) {
       expect(biases(config(family, { attention_bias: true }))).toEqual(attention('q', 'k', 'v', 'o'));
     }
     expect(biases(config('llama', { mlp_bias: true }))).toEqual(mlp);
@@ -259,13 +339,14 @@ describe('contradictions and what is not built in', () => {
   });
 
   test.each(FAMILIES)('%s: quantised checkpoints, RoPE scaling, partial RoPE and unknown activations are refused', (family) => {
-    const activation = family === 'gemma3_text' ? 'hidden_activation' : 'hidden_act';
+    const activation = family.startsWith('gemma') ? 'hidden_activation' : 'hidden_act';
     const refused: [RawConfig, string][] = [
       [{ quantization_config: { quant_method: 'gptq' } }, 'quantization_config is {"quant_method":"gptq"}; quantised checkpoints'],
-      [{ rope_scaling: { rope_type: 'llama3', factor: 8 } }, 'RoPE scaling of type "llama3" is not built in'],
-      [{ rope_scaling: { type: 'linear', factor: 2 } }, 'RoPE scaling of type "linear"'],
-      [{ rope_parameters: { rope_type: 'yarn', rope_theta: 1e4 } }, 'RoPE scaling of type "yarn"'],
-      [{ partial_rotary_factor: 0.5 }, 'partial_rotary_factor is 0.5; only 1'],
+      [{ rope_scaling: { rope_type: 'dynamic', factor: 8 } }, 'RoPE scaling of type "dynamic" is not built in'],
+      [{ rope_parameters: { rope_type: 'mrope', rope_theta: 1e4 } }, 'RoPE scaling of type "mrope"'],
+      ...(family === 'phi3'
+        ? []
+        : ([[{ partial_rotary_factor: 0.5 }, 'partial_rotary_factor is 0.5; only 1']] satisfies [RawConfig, string][])),
       [{ [activation]: 'relu2' }, `${activation} is "relu2"; known: "silu", "gelu_pytorch_tanh"`],
     ];
     for (const [keys, words] of refused) {
@@ -273,6 +354,14 @@ describe('contradictions and what is not built in', () => {
       expect(message).toMatch(/^unsupported_config: config\.json: /);
       expect(message).toContain(words);
     }
+  });
+
+  test('biases in Phi-3 and rotary embeddings of images in Qwen 2 are refused', () => {
+    for (const key of ['attention_bias', 'mlp_bias', 'lm_head_bias']) {
+      expect(refusal(config('phi3', { [key]: true }))).toMatch(new RegExp(`^unsupported_config: .*${key} is true`));
+      expect(() => buildProgram(config('phi3', { [key]: false }))).not.toThrow();
+    }
+    expect(refusal(config('qwen2', { use_mrope: true }))).toContain('use_mrope is true');
   });
 
   test.each(['attn_logit_softcapping', 'final_logit_softcapping', 'use_bidirectional_attention'])('Gemma 3 with %s is refused', (key) => {

@@ -45,7 +45,7 @@ describe('model_type', () => {
   test('an unknown one is refused with the known ones', () => {
     const message = refusal(() => buildProgram(config('llama', { model_type: 'mamba' })));
     expect(message).toBe(
-      'unknown_model_type: config.json: model_type "mamba" is not built in; known: ernie4_5, gemma3_text, llama, mistral, qwen3',
+      'unknown_model_type: config.json: model_type "mamba" is not built in; known: ernie4_5, gemma2, gemma3_text, llama, mistral, olmo2, phi3, qwen2, qwen3',
     );
   });
 
@@ -74,7 +74,7 @@ describe.each(FAMILIES)('a checkpoint of %s', (family) => {
   });
 
   test('without one of its tensors is refused by name', async () => {
-    const without = 'model.layers.1.mlp.up_proj.weight';
+    const without = 'model.layers.1.mlp.down_proj.weight';
     const message = await fit(config(family), (tensors) => tensors.filter(({ name }) => name !== without));
     expect(message).toMatch(/^tensor_missing: 1 of the tensors/);
     expect(message).toContain(without);

@@ -1,4 +1,5 @@
-// The five small models and what transformers computed on them (made with transformers 5.17, PyTorch 2.11: examples/models/README.md).
+// The small models and what transformers computed on them: five trained ones (examples/models/README.md) and eight random ones of further
+// families (__tests__/models/README.md), made with transformers 5.17 and PyTorch 2.11.
 // The measures of agreement between them and the reference are here too; what they must be is golden.test.ts's.
 
 import { readFile } from 'node:fs/promises';
@@ -24,6 +25,19 @@ export const GOLDEN_MODELS = {
   'gemma3-mini': '__tests__/models/gemma3-mini',
 } as const;
 
+/** Random weights, one prompt or two, given as ids: made by scripts/gpu/goldens.py. */
+export const FAMILY_MODELS = [
+  'qwen2-mini',
+  'gemma2-mini',
+  'olmo2-mini',
+  'phi3-longrope-mini',
+  'llama3-rope-mini',
+  'llama-linear-bias-mini',
+  'llama-yarn-mini',
+  'ernie45-bias-mini',
+] as const;
+export type FamilyModel = (typeof FAMILY_MODELS)[number];
+
 export type GoldenModel = keyof typeof GOLDEN_MODELS;
 export const MODEL_NAMES = Object.keys(GOLDEN_MODELS) as GoldenModel[];
 export const PROMPTS = [0, 1, 2] as const;
@@ -40,7 +54,11 @@ export interface OpenModel {
   readonly checkpoint: Checkpoint;
 }
 
-export async function readGolden(model: GoldenModel): Promise<Golden> {
+export function goldenFolder(model: GoldenModel | FamilyModel): string {
+  return model in GOLDEN_MODELS ? GOLDEN_MODELS[model as GoldenModel] : `__tests__/models/${model}`;
+}
+
+export async function readGolden(model: GoldenModel | FamilyModel): Promise<Golden> {
   const { prompts } = JSON.parse(await readFile(`__tests__/goldens/${model}/golden.json`, 'utf8')) as {
     prompts: { input_ids: number[] }[];
   };
@@ -61,7 +79,7 @@ export async function readGolden(model: GoldenModel): Promise<Golden> {
 }
 
 /** `golden.safetensors` of a model, which lies packed: unpacked they all would be a fifth of what the repository may weigh. */
-async function unpacked(model: GoldenModel): Promise<ModelFiles> {
+async function unpacked(model: GoldenModel | FamilyModel): Promise<ModelFiles> {
   const name = 'golden.safetensors';
   const bytes = brotliDecompressSync(await readFile(`__tests__/goldens/${model}/${name}.br`));
   const source: ByteSource = {

@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Program } from '../../src/architectures/program.js';
+import { wholeTensor, type Program } from '../../src/architectures/program.js';
 import { openFolder } from '../../src/hub/folder.js';
 import { openCheckpoint, type Checkpoint } from '../../src/weights/checkpoint.js';
 import { roundToBfloat16, roundToFloat16, type NumericDtype } from '../../src/weights/values.js';
@@ -48,7 +48,7 @@ function halves(values: ArrayLike<number>) {
 /** The tensors that a program wants, with values from `draw`: norm weights near 1, everything else near 0. */
 export function tensorsOf(program: Program, draw: () => number): MadeTensor[] {
   const shapes = new Map<string, readonly number[]>();
-  for (const op of program.ops) for (const { tensor, shape } of Object.values(op.weights)) shapes.set(tensor, shape);
+  for (const op of program.ops) for (const ref of Object.values(op.weights)) shapes.set(ref.tensor, wholeTensor(ref).shape);
   return [...shapes].map(([name, shape]) => {
     const size = shape.reduce((product, count) => product * count, 1);
     const middle = name.includes('norm') ? 1 : 0;

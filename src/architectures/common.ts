@@ -2,7 +2,7 @@
 
 import { ModelError } from '../errors.js';
 import type { DecoderSpec } from './decoder.js';
-import { layerCount, positiveInteger, positiveNumber, refuseUnless, type RawConfig } from './fields.js';
+import { flag, layerCount, layerTypes, positiveInteger, positiveNumber, refuseUnless, type RawConfig } from './fields.js';
 
 export type Dimensions = Pick<
   DecoderSpec,
@@ -16,6 +16,28 @@ export type Dimensions = Pick<
   | 'vocab_size'
   | 'max_position_embeddings'
 >;
+
+/** How Llama is laid out and rounds in transformers, which most families share. */
+export const LIKE_LLAMA = {
+  weight_offset: 0,
+  eager_weight: 'after_rounding',
+  eager_rotary: 'serving',
+  rope_layout: 'half',
+  qk_norm: null,
+  norms: 'before',
+  fused_projections: false,
+  attention_softcap: 0,
+  logit_softcap: 0,
+  embedding_scale: 1,
+} as const satisfies Partial<DecoderSpec>;
+
+/** What Gemma 2 and 3 share: norms on both sides that multiply by 1 + weight. */
+export const LIKE_GEMMA = {
+  ...LIKE_LLAMA,
+  weight_offset: 1,
+  eager_weight: 'before_rounding',
+  norms: 'both',
+} as const satisfies Partial<DecoderSpec>;
 
 /** Sizes of the model, checked against each other. `headDim`: what transformers assumes when config.json has no head_dim. */
 export function dimensions(
@@ -48,4 +70,23 @@ export function dimensions(
     vocab_size: positiveInteger(config, 'vocab_size'),
     max_position_embeddings: positiveInteger(config, 'max_position_embeddings', defaults.max_position_embeddings),
   };
+}
+
+/** The same window (0: none) in every layer, and one RoPE table. */
+export function everyLayer(size: Dimensions, window = 0): DecoderSpec['layers'] {
+  return Array.from({ length: size.num_hidden_layers }, () => ({ window, rope: 'default' }));
+}
+
+/** Layers of Qwen 2 and 3: a window only with `use_sliding_window`, from layer `max_window_layers` on or where `layer_types` says so. */
+export function qwenLayers(config: RawConfig, size: Dimensions): DecoderSpec['layers'] {
+  const sliding = flag(config, 'use_sliding_window', false) && config['sliding_window'] !== null;
+  const window = sliding ? positiveInteger(config, 'sliding_window', 4096) : 0;
+  const from = firstWindowLayer(config);
+  const types = layerTypes(config, size.num_hidden_layers, (layer) => (sliding && layer >= from ? 'sliding_attention' : 'full_attention'));
+  return types.map((type) => ({ window: type === 'sliding_attention' ? window : 0, rope: 'default' }));
+}
+
+/** 0 is common: every layer has the window. */
+function firstWindowLayer(config: RawConfig): number {
+  return config['max_window_layers'] === 0 ? 0 : positiveInteger(config, 'max_window_layers', 28);
 }

@@ -22,10 +22,16 @@ export interface DecoderSpec {
   readonly rope_tables: Readonly<Record<string, RopeTable>>;
   /** Per layer: the attention window (0: none) and the RoPE table. */
   readonly layers: readonly { readonly window: number; readonly rope: string }[];
-  readonly qk_norm: boolean;
-  /** Norms after attention and after the MLP, before the residual is added (Gemma). */
-  readonly sandwich_norms: boolean;
+  /** RMS norms of Q and K before RoPE: over each head, or over all heads at once (OLMo 2). */
+  readonly qk_norm: 'head' | 'projection' | null;
+  /** Where attention and MLP have their norms: before, after but before the residual is added (OLMo 2), or both (Gemma). */
+  readonly norms: 'before' | 'after' | 'both';
+  /** Q, K and V in one tensor, gate and up in another (Phi-3). */
+  readonly fused_projections: boolean;
   readonly attention_scale: number;
+  /** Scores and logits become cap · tanh(x / cap); 0 for none (Gemma 2). */
+  readonly attention_softcap: number;
+  readonly logit_softcap: number;
   /** Factor on the embeddings; 1 in most families. */
   readonly embedding_scale: number;
   readonly activation: 'silu_mul' | 'gelu_tanh_mul';
@@ -59,7 +65,7 @@ export function buildDecoder(spec: DecoderSpec): Program {
     site: 'lm_head',
     inputs: { x: 'normed' },
     weights: { weight: spec.tie_word_embeddings ? embedding : { tensor: 'lm_head.weight', shape: [spec.vocab_size, H] } },
-    attributes: {},
+    attributes: { softcap: spec.logit_softcap },
     outputs: { y: 'logits' },
   });
   return {
@@ -76,13 +82,13 @@ export function buildDecoder(spec: DecoderSpec): Program {
   };
 }
 
-function norm(spec: DecoderSpec, layer: number | null, site: string, module: string, x: string, y: string): Op {
+function norm(spec: DecoderSpec, layer: number | null, site: string, module: string, x: string, y: string, size = spec.hidden_size): Op {
   return {
     op: 'rms_norm',
     layer,
     site,
     inputs: { x },
-    weights: { weight: { tensor: `${module}.weight`, shape: [spec.hidden_size] } },
+    weights: { weight: { tensor: `${module}.weight`, shape: [size] } },
     attributes: { eps: spec.rms_norm_eps, weight_offset: spec.weight_offset },
     outputs: { y },
     eager: { weight: spec.eager_weight },
@@ -102,73 +108,54 @@ function addLayer(ops: Op[], spec: DecoderSpec, layer: number, input: string): s
     outputs: { y },
   });
 
-  ops.push(norm(spec, layer, 'input_layernorm', `${prefix}.input_layernorm`, input, value('normed')));
-  addAttention(ops, spec, layer, value('normed'), value('attention_out'));
-  let branch = value('attention_out');
-  if (spec.sandwich_norms) {
-    ops.push(norm(spec, layer, 'post_attention_layernorm', `${prefix}.post_attention_layernorm`, branch, value('attention_normed')));
-    branch = value('attention_normed');
-  }
+  const normed = (site: string, x: string, y: string) => {
+    ops.push(norm(spec, layer, site, `${prefix}.${site}`, x, value(y)));
+    return value(y);
+  };
+  const { norms } = spec;
+
+  let branch = norms === 'after' ? input : normed('input_layernorm', input, 'normed');
+  addAttention(ops, spec, layer, branch, value('attention_out'));
+  branch = value('attention_out');
+  if (norms !== 'before') branch = normed('post_attention_layernorm', branch, 'attention_normed');
   ops.push(add('residual_attention', branch, input, value('residual')));
 
-  const beforeMlp = spec.sandwich_norms ? 'pre_feedforward_layernorm' : 'post_attention_layernorm';
-  ops.push(norm(spec, layer, beforeMlp, `${prefix}.${beforeMlp}`, value('residual'), value('mlp_in')));
-  addMlp(ops, spec, layer, value('mlp_in'), value('mlp_out'));
+  branch = value('residual');
+  if (norms !== 'after') branch = normed(norms === 'both' ? 'pre_feedforward_layernorm' : 'post_attention_layernorm', branch, 'mlp_in');
+  addMlp(ops, spec, layer, branch, value('mlp_out'));
   branch = value('mlp_out');
-  if (spec.sandwich_norms) {
-    ops.push(norm(spec, layer, 'post_feedforward_layernorm', `${prefix}.post_feedforward_layernorm`, branch, value('mlp_normed')));
-    branch = value('mlp_normed');
-  }
+  if (norms !== 'before') branch = normed('post_feedforward_layernorm', branch, 'mlp_normed');
   ops.push(add('residual_mlp', branch, value('residual'), value('out')));
   return value('out');
 }
 
-function linear(layer: number, module: string, site: string, shape: [number, number], bias: boolean, x: string, y: string): Op {
-  const weights: Record<string, WeightRef> = { weight: { tensor: `${module}.weight`, shape } };
-  if (bias) weights['bias'] = { tensor: `${module}.bias`, shape: [shape[0]] };
+function linear(layer: number, site: string, weight: WeightRef, bias: WeightRef | null, x: string, y: string): Op {
+  const weights: Record<string, WeightRef> = bias === null ? { weight } : { weight, bias };
   return { op: 'linear', layer, site, inputs: { x }, weights, attributes: {}, outputs: { y } };
+}
+
+/** Weights [rows, columns] of parts that read the same input, each in its own tensor or, fused, one after the other in the tensor `fused`. */
+function projections(module: string, fused: string | null, columns: number, parts: readonly (readonly [string, number])[]): WeightRef[] {
+  const total = parts.reduce((sum, [, rows]) => sum + rows, 0);
+  let start = 0;
+  return parts.map(([name, rows]) => {
+    const shape = [rows, columns];
+    if (fused === null) return { tensor: `${module}.${name}.weight`, shape };
+    start += rows;
+    return { tensor: `${module}.${fused}.weight`, shape, rows: { start: start - rows, total } };
+  });
+}
+
+function biasOf(has: boolean, module: string, rows: number): WeightRef | null {
+  return has ? { tensor: `${module}.bias`, shape: [rows] } : null;
 }
 
 function addAttention(ops: Op[], spec: DecoderSpec, layer: number, x: string, out: string): void {
   const module = `model.layers.${layer}.self_attn`;
   const value = (name: string) => `${layer}.${name}`;
-  const { num_attention_heads: heads, num_key_value_heads: kvHeads, head_dim: D, hidden_size: H } = spec;
+  const { num_attention_heads: heads, head_dim: D, hidden_size: H } = spec;
   const { window, rope } = spec.layers[layer] ?? { window: 0, rope: 'default' };
-
-  const weights: Record<string, WeightRef> = {};
-  for (const [name, count] of [
-    ['q', heads],
-    ['k', kvHeads],
-    ['v', kvHeads],
-  ] as const) {
-    weights[`${name}_weight`] = { tensor: `${module}.${name}_proj.weight`, shape: [count * D, H] };
-    if (spec.bias.qkv) weights[`${name}_bias`] = { tensor: `${module}.${name}_proj.bias`, shape: [count * D] };
-  }
-  ops.push({
-    op: 'qkv',
-    layer,
-    site: 'self_attn.qkv_proj',
-    inputs: { x },
-    weights,
-    attributes: { num_heads: heads, num_kv_heads: kvHeads, head_dim: D },
-    outputs: { q: value('q'), k: value('k'), v: value('v') },
-  });
-  let q = value('q');
-  let k = value('k');
-  if (spec.qk_norm) {
-    ops.push({
-      op: 'qk_norm',
-      layer,
-      site: 'self_attn.qk_norm',
-      inputs: { q, k },
-      weights: { q_weight: { tensor: `${module}.q_norm.weight`, shape: [D] }, k_weight: { tensor: `${module}.k_norm.weight`, shape: [D] } },
-      attributes: { eps: spec.rms_norm_eps, weight_offset: spec.weight_offset },
-      outputs: { q: value('q_normed'), k: value('k_normed') },
-      eager: { weight: spec.eager_weight },
-    });
-    q = value('q_normed');
-    k = value('k_normed');
-  }
+  const [q, k] = spec.qk_norm === 'projection' ? addWidelyNormed(ops, spec, layer, x) : addHeads(ops, spec, layer, x);
   ops.push({
     op: 'rope',
     layer,
@@ -185,10 +172,87 @@ function addAttention(ops: Op[], spec: DecoderSpec, layer: number, x: string, ou
     site: 'self_attn.attention',
     inputs: { q: value('q_rotated'), k: value('k_rotated'), v: value('v') },
     weights: {},
-    attributes: { scale: spec.attention_scale, causal: true, window, softcap: 0 },
+    attributes: { scale: spec.attention_scale, causal: true, window, softcap: spec.attention_softcap },
     outputs: { o: value('o') },
   });
-  ops.push(linear(layer, `${module}.o_proj`, 'self_attn.o_proj', [H, heads * D], spec.bias.o, value('o'), out));
+  const weight = { tensor: `${module}.o_proj.weight`, shape: [H, heads * D] };
+  ops.push(linear(layer, 'self_attn.o_proj', weight, biasOf(spec.bias.o, `${module}.o_proj`, H), value('o'), out));
+}
+
+/** Parts of the input projection with their rows. */
+function headParts({ num_attention_heads, num_key_value_heads, head_dim }: DecoderSpec) {
+  const [q, kv] = [num_attention_heads * head_dim, num_key_value_heads * head_dim];
+  return [
+    ['q_proj', q],
+    ['k_proj', kv],
+    ['v_proj', kv],
+  ] as const;
+}
+
+function headCounts(spec: DecoderSpec) {
+  return { num_heads: spec.num_attention_heads, num_kv_heads: spec.num_key_value_heads, head_dim: spec.head_dim };
+}
+
+/** Q, K and V in one op, and norms of single heads where the family has them. */
+function addHeads(ops: Op[], spec: DecoderSpec, layer: number, x: string): [string, string] {
+  const module = `model.layers.${layer}.self_attn`;
+  const value = (name: string) => `${layer}.${name}`;
+  const parts = headParts(spec);
+  const [q_weight, k_weight, v_weight] = projections(module, spec.fused_projections ? 'qkv_proj' : null, spec.hidden_size, parts);
+  const weights = { q_weight, k_weight, v_weight } as Record<string, WeightRef>;
+  for (const [name, rows] of spec.bias.qkv ? parts : [])
+    weights[`${name.slice(0, 1)}_bias`] = { tensor: `${module}.${name}.bias`, shape: [rows] };
+  ops.push({
+    op: 'qkv',
+    layer,
+    site: 'self_attn.qkv_proj',
+    inputs: { x },
+    weights,
+    attributes: headCounts(spec),
+    outputs: { q: value('q'), k: value('k'), v: value('v') },
+  });
+  if (spec.qk_norm === null) return [value('q'), value('k')];
+  const weight = (name: string): WeightRef => ({ tensor: `${module}.${name}_norm.weight`, shape: [spec.head_dim] });
+  ops.push({
+    op: 'qk_norm',
+    layer,
+    site: 'self_attn.qk_norm',
+    inputs: { q: value('q'), k: value('k') },
+    weights: { q_weight: weight('q'), k_weight: weight('k') },
+    attributes: { eps: spec.rms_norm_eps, weight_offset: spec.weight_offset },
+    outputs: { q: value('q_normed'), k: value('k_normed') },
+    eager: { weight: spec.eager_weight },
+  });
+  return [value('q_normed'), value('k_normed')];
+}
+
+/**
+ * Q and K normed over all their heads at once: plain linear layers and RMS norms, since the contracts `qkv` and `qk_norm` are of single heads,
+ * then cut into heads.
+ */
+function addWidelyNormed(ops: Op[], spec: DecoderSpec, layer: number, x: string): [string, string] {
+  const module = `model.layers.${layer}.self_attn`;
+  const value = (name: string) => `${layer}.${name}`;
+  const parts = headParts(spec);
+  const refs = projections(module, null, spec.hidden_size, parts);
+  for (const [i, [name, rows]] of parts.entries()) {
+    const bias = biasOf(spec.bias.qkv, `${module}.${name}`, rows);
+    ops.push(linear(layer, `self_attn.${name}`, refs[i] as WeightRef, bias, x, value(name)));
+  }
+  for (const [name, rows] of parts.slice(0, 2)) {
+    const site = `self_attn.${name.slice(0, 1)}_norm`;
+    ops.push(norm(spec, layer, site, `model.layers.${layer}.${site}`, value(name), value(`${name}_normed`), rows));
+  }
+  ops.push({
+    op: 'split_heads',
+    layer,
+    site: 'self_attn.heads',
+    inputs: { q: value('q_proj_normed'), k: value('k_proj_normed'), v: value('v_proj') },
+    weights: {},
+    attributes: headCounts(spec),
+    outputs: { q: value('q'), k: value('k'), v: value('v') },
+  });
+  return [value('q'), value('k')];
 }
 
 function addMlp(ops: Op[], spec: DecoderSpec, layer: number, x: string, out: string): void {
@@ -196,8 +260,16 @@ function addMlp(ops: Op[], spec: DecoderSpec, layer: number, x: string, out: str
   const value = (name: string) => `${layer}.${name}`;
   const { hidden_size: H, intermediate_size: I } = spec;
   const activation: OpName = spec.activation;
-  ops.push(linear(layer, `${module}.gate_proj`, 'mlp.gate_proj', [I, H], spec.bias.mlp, x, value('gate')));
-  ops.push(linear(layer, `${module}.up_proj`, 'mlp.up_proj', [I, H], spec.bias.mlp, x, value('up')));
+  const parts = [
+    ['gate_proj', I],
+    ['up_proj', I],
+  ] as const;
+  for (const [i, weight] of projections(module, spec.fused_projections ? 'gate_up_proj' : null, H, parts).entries()) {
+    const [name, rows] = parts[i] as (typeof parts)[number];
+    ops.push(
+      linear(layer, `mlp.${name}`, weight, biasOf(spec.bias.mlp, `${module}.${name}`, rows), x, value(name.slice(0, -'_proj'.length))),
+    );
+  }
   ops.push({
     op: activation,
     layer,
@@ -207,5 +279,6 @@ function addMlp(ops: Op[], spec: DecoderSpec, layer: number, x: string, out: str
     attributes: {},
     outputs: { y: value('activated') },
   });
-  ops.push(linear(layer, `${module}.down_proj`, 'mlp.down_proj', [H, I], spec.bias.mlp, value('activated'), out));
+  const weight = { tensor: `${module}.down_proj.weight`, shape: [H, I] };
+  ops.push(linear(layer, 'mlp.down_proj', weight, biasOf(spec.bias.mlp, `${module}.down_proj`, H), value('activated'), out));
 }

@@ -1,7 +1,6 @@
 // Reads single keys of a config.json, hostile until checked: each getter names the key, the value and what is allowed.
 
 import { ModelError } from '../errors.js';
-import type { RopeTable } from './program.js';
 
 export type RawConfig = Readonly<Record<string, unknown>>;
 
@@ -37,6 +36,12 @@ export function positiveNumber(config: RawConfig, key: string, fallback?: number
   return value;
 }
 
+/** A cap on scores or logits, 0 for none: null says so, an absent key is `fallback`. */
+export function softcap(config: RawConfig, key: string, fallback: number): number {
+  if (config[key] === null) return 0;
+  return positiveNumber(config, key, fallback);
+}
+
 export function flag(config: RawConfig, key: string, fallback: boolean): boolean {
   const value = config[key] ?? fallback;
   if (typeof value !== 'boolean') throw wrong(key, value, 'true or false');
@@ -66,42 +71,7 @@ export function layerTypes(config: RawConfig, layers: number, fallback: (layer: 
 
 export type LayerType = 'full_attention' | 'sliding_attention';
 
-/**
- * RoPE settings of either form of config.json: `rope_theta` beside `rope_scaling` (published checkpoints up to 2025) or `rope_parameters`
- * (transformers 5), flat or keyed by layer type.
- */
-export function ropeTable(
-  config: RawConfig,
-  rotaryDim: number,
-  options: { layerType?: LayerType; key?: string; theta: number },
-): RopeTable {
-  const parameters = objectOrNull(config, 'rope_parameters');
-  const perType = options.layerType !== undefined && parameters !== null ? objectOrNull(parameters, options.layerType) : null;
-  const newer = perType ?? parameters;
-  const key = options.key ?? 'rope_theta';
-  const theta =
-    newer !== null && newer['rope_theta'] !== undefined ? positiveNumber(newer, 'rope_theta') : positiveNumber(config, key, options.theta);
-  // Gemma 3's `rope_scaling` concerns its full-attention layers only.
-  const scaling = newer ?? (options.layerType === 'sliding_attention' ? null : objectOrNull(config, 'rope_scaling'));
-  const type = scaling?.['rope_type'] ?? scaling?.['type'] ?? 'default';
-  if (type !== 'default') {
-    throw new ModelError(
-      'unsupported_config',
-      `config.json: RoPE scaling of type ${JSON.stringify(type)?.slice(0, 40)} is not built in; known: "default"`,
-    );
-  }
-  const partial = newer?.['partial_rotary_factor'] ?? config['partial_rotary_factor'] ?? 1;
-  if (partial !== 1)
-    throw new ModelError('unsupported_config', `config.json: partial_rotary_factor is ${JSON.stringify(partial)}; only 1 is built in`);
-  return { inv_freq: inverseFrequencies(theta, rotaryDim), attention_factor: 1 };
-}
-
-/** transformers' `1.0 / (base ** (arange(0, dim, 2).float() / dim))`: every step rounded to float32. */
-function inverseFrequencies(theta: number, dim: number): number[] {
-  return Array.from({ length: dim / 2 }, (_, i) => Math.fround(1 / Math.fround(Math.pow(theta, Math.fround((2 * i) / dim)))));
-}
-
-function objectOrNull(config: RawConfig, key: string): RawConfig | null {
+export function objectOrNull(config: RawConfig, key: string): RawConfig | null {
   const value = config[key];
   if (value === undefined || value === null) return null;
   if (typeof value !== 'object' || Array.isArray(value)) throw wrong(key, value, 'an object');

@@ -1,8 +1,9 @@
 // Gemma 3 (text): 1 + w norms, sandwich norms, Q/K norms, local and global RoPE, scaled embeddings; transformers' modeling_gemma3.py.
 
-import { dimensions } from './common.js';
+import { dimensions, LIKE_GEMMA } from './common.js';
 import type { DecoderSpec } from './decoder.js';
-import { flag, gatedActivation, layerTypes, positiveInteger, positiveNumber, refuseUnless, ropeTable, type RawConfig } from './fields.js';
+import { flag, gatedActivation, layerTypes, positiveInteger, positiveNumber, refuseUnless, type RawConfig } from './fields.js';
+import { ropeTable } from './rope.js';
 
 export function gemma3Text(config: RawConfig): DecoderSpec {
   const size = dimensions(config, { rms_norm_eps: 1e-6, max_position_embeddings: 131_072, head_dim: 256 });
@@ -21,20 +22,16 @@ export function gemma3Text(config: RawConfig): DecoderSpec {
   );
   const bias = flag(config, 'attention_bias', false);
   return {
+    ...LIKE_GEMMA,
     architecture: 'gemma3_text',
     ...size,
     tie_word_embeddings: flag(config, 'tie_word_embeddings', true),
-    weight_offset: 1,
-    eager_weight: 'before_rounding',
-    eager_rotary: 'serving',
-    rope_layout: 'half',
     rope_tables: {
       full_attention: ropeTable(config, size.head_dim, { layerType: 'full_attention', theta: 1_000_000 }),
       sliding_attention: ropeTable(config, size.head_dim, { layerType: 'sliding_attention', key: 'rope_local_base_freq', theta: 10_000 }),
     },
     layers: types.map((type) => ({ window: type === 'sliding_attention' ? window : 0, rope: type })),
-    qk_norm: true,
-    sandwich_norms: true,
+    qk_norm: 'head',
     attention_scale: positiveNumber(config, 'query_pre_attn_scalar', 256) ** -0.5,
     embedding_scale: Math.sqrt(size.hidden_size),
     activation: gatedActivation(config, 'hidden_activation', 'gelu_pytorch_tanh'),

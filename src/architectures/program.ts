@@ -1,14 +1,23 @@
 // A model as data: a list of ops with their weights. Architectures only build programs; running them is src/reference's.
 
 /** Ops that stand in programs. Fused ops (src/kernels/contracts.ts) are runs of these. */
-export type OpName = 'embed' | 'rms_norm' | 'linear' | 'qkv' | 'qk_norm' | 'rope' | 'attention' | 'silu_mul' | 'gelu_tanh_mul' | 'add';
+export type OpName =
+  'embed' | 'rms_norm' | 'linear' | 'qkv' | 'split_heads' | 'qk_norm' | 'rope' | 'attention' | 'silu_mul' | 'gelu_tanh_mul' | 'add';
 
 export type AttributeValue = number | string | boolean;
 
-/** A tensor of the checkpoint and the shape it must have there. */
+/** A tensor of the checkpoint and the shape it must have there, or some rows of one that holds several weights. */
 export interface WeightRef {
   readonly tensor: string;
+  /** Of the rows, where it is not the whole tensor. */
   readonly shape: readonly number[];
+  /** The first row, and how many rows the tensor has in all. */
+  readonly rows?: { readonly start: number; readonly total: number };
+}
+
+/** The tensor of which a weight is part. */
+export function wholeTensor({ tensor, shape, rows }: WeightRef): WeightRef {
+  return { tensor, shape: rows === undefined ? shape : [rows.total, ...shape.slice(1)] };
 }
 
 export interface Op {
@@ -40,6 +49,8 @@ export interface RopeTable {
   /** [rotary_dim / 2], computed in float32 as transformers does. */
   readonly inv_freq: readonly number[];
   readonly attention_factor: number;
+  /** LongRoPE: the frequencies of prompts with more tokens than `above`. */
+  readonly long?: { readonly above: number; readonly inv_freq: readonly number[] };
 }
 
 export interface Program {

@@ -5,17 +5,25 @@ import type { Checkpoint } from '../weights/checkpoint.js';
 import { buildDecoder, type DecoderSpec } from './decoder.js';
 import { ernie45 } from './ernie4_5.js';
 import type { RawConfig } from './fields.js';
+import { gemma2 } from './gemma2.js';
 import { gemma3Text } from './gemma3_text.js';
 import { llama } from './llama.js';
 import { mistral } from './mistral.js';
-import type { Program, WeightRef } from './program.js';
+import { olmo2 } from './olmo2.js';
+import { phi3 } from './phi3.js';
+import { wholeTensor, type Program, type WeightRef } from './program.js';
+import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
 
 const FAMILIES = new Map<string, (config: RawConfig) => DecoderSpec>([
   ['ernie4_5', ernie45],
+  ['gemma2', gemma2],
   ['gemma3_text', gemma3Text],
   ['llama', llama],
   ['mistral', mistral],
+  ['olmo2', olmo2],
+  ['phi3', phi3],
+  ['qwen2', qwen2],
   ['qwen3', qwen3],
 ]);
 
@@ -100,5 +108,5 @@ function refuseUnusedTensors(program: Program, checkpoint: Checkpoint): void {
 }
 
 function* weightRefs(program: Program): Iterable<WeightRef> {
-  for (const op of program.ops) yield* Object.values(op.weights);
+  for (const op of program.ops) for (const ref of Object.values(op.weights)) yield wholeTensor(ref);
 }

@@ -16,7 +16,7 @@ export function tokenShapes(program: Program): Map<string, readonly number[]> {
       const like = (name: string) => shapes.get(op.inputs[name] as string) ?? [];
       if (op.op === 'embed') shapes.set(value, [program.hidden_size]);
       else if (op.op === 'linear') shapes.set(value, [op.weights['weight']?.shape[0] ?? 0]);
-      else if (op.op === 'qkv') {
+      else if (op.op === 'qkv' || op.op === 'split_heads') {
         shapes.set(value, [Number(op.attributes[tensor === 'q' ? 'num_heads' : 'num_kv_heads']), Number(op.attributes['head_dim'])]);
       } else if (op.op === 'attention') shapes.set(value, like('q'));
       else if (op.op === 'silu_mul' || op.op === 'gelu_tanh_mul') shapes.set(value, like('gate'));

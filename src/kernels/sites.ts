@@ -1,6 +1,6 @@
 // Finds where kernels can stand in a program, and lays out which kernel stands where in a whole model.
 
-import type { AttributeValue, Op, Program, WeightRef } from '../architectures/program.js';
+import { wholeTensor, type AttributeValue, type Op, type Program, type WeightRef } from '../architectures/program.js';
 import { CONTRACTS, type Contract, type Step } from './contracts.js';
 
 /** One place of a program where a kernel's contract fits: ops `[start, end]`. */
@@ -64,7 +64,7 @@ function layerSites(program: Program, op: string, settings: Record<string, Attri
       for (const value of Object.values(each.inputs)) {
         if (!made.has(value)) inputs.set(value.startsWith('cos:') ? 'cos' : value.startsWith('sin:') ? 'sin' : 'x', value);
       }
-      for (const ref of Object.values(each.weights)) weights.set(ref.tensor, [ref]);
+      for (const ref of Object.values(each.weights)) weights.set(ref.tensor, [wholeTensor(ref)]);
       Object.assign(attributes, attributesOf(each));
     }
     attributes['layer_idx'] = layer;

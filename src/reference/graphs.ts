@@ -60,8 +60,8 @@ function halves(s: Scope, value: string, axis: number): [string, string] {
   return s.g.nodes('Split', [value], [true, true], { axis, num_outputs: 2 }) as [string, string];
 }
 
-/** Graph of `y = x Wᵀ (+ bias)`: x [T, A], weight [B, A], bias [B]. `columns` is A. */
-export function linearGraph(recipe: Recipe, form: WeightForm, bias: boolean, columns: number): Uint8Array {
+/** Graph of `y = x Wᵀ (+ bias)`, capped where `softcap` is not 0: x [T, A], weight [B, A], bias [B]. `columns` is A. */
+export function linearGraph(recipe: Recipe, form: WeightForm, bias: boolean, columns: number, softcap = 0): Uint8Array {
   const s = scope('linear', recipe);
   const x = activation(s, 'x');
   const weight = weightInput(s, form);
@@ -75,8 +75,16 @@ export function linearGraph(recipe: Recipe, form: WeightForm, bias: boolean, col
   } else {
     y = gemm(x, weight, c);
   }
-  s.g.output(`${OUTPUT_PREFIX}y`, s.round(y), s.type);
+  y = s.round(y);
+  if (softcap > 0) y = s.round(capped(s, y, softcap, s.roundInside));
+  s.g.output(`${OUTPUT_PREFIX}y`, y, s.type);
   return s.g.build();
+}
+
+/** cap · tanh(x / cap), which eager rounds after each step (modeling_gemma2.py: eager_attention_forward, Gemma2ForCausalLM.forward). */
+function capped(s: Scope, x: string, cap: number, round: (value: string) => string): string {
+  const ratio = round(s.g.node('Div', [x, s.scalar(cap)]));
+  return s.g.node('Mul', [round(tanh(s, ratio)), s.scalar(cap)]);
 }
 
 function weightInput(s: Scope, form: WeightForm): string {
@@ -212,11 +220,7 @@ function attention(s: Scope, op: Op, heads: HeadCounts): string {
   let scores = roundScore(matmul(s, queries, keys, 3, 2, D));
   scores = roundScore(g.node('Mul', [scores, s.scalar(Number(op.attributes['scale']))]));
   const softcap = Number(op.attributes['softcap'] ?? 0);
-  if (softcap > 0) {
-    scores = roundScore(g.node('Div', [scores, s.scalar(softcap)]));
-    scores = roundScore(tanh(s, scores));
-    scores = roundScore(g.node('Mul', [scores, s.scalar(softcap)]));
-  }
+  if (softcap > 0) scores = roundScore(capped(s, scores, softcap, roundScore));
   let probabilities = g.node('Softmax', [g.node('Add', [scores, mask])], { axis: -1 });
   if (!precise) probabilities = s.round(probabilities);
   const out = s.round(g.node('MatMul', [probabilities, values]));

@@ -19,8 +19,8 @@ export interface LinearWeight {
 export interface OpRunner {
   /** Any op but `embed`, `linear` and `qkv`; inputs by contract name, weights included. Attention takes one sequence at a time. */
   run(op: Op, recipe: Recipe, inputs: Readonly<Record<string, NdArray>>): Promise<Record<string, NdArray>>;
-  /** y = x Wᵀ (+ bias) for a block of rows of W: [T, B']. */
-  linear(recipe: Recipe, x: NdArray, weight: LinearWeight, bias: Float32Array | null): Promise<NdArray>;
+  /** y = x Wᵀ (+ bias), capped where `softcap` is not 0, for a block of rows of W: [T, B']. */
+  linear(recipe: Recipe, x: NdArray, weight: LinearWeight, bias: Float32Array | null, softcap?: number): Promise<NdArray>;
   /** Raw 16-bit weights as float32 values. */
   widen(weight: LinearWeight): Promise<LinearWeight>;
 }
@@ -66,10 +66,17 @@ export function createOpRunner(runtime: Ort): OpRunner {
       if (op.op === 'attention') feeds['mask'] = maskTensor(tensor, op, recipe, inputs);
       return arrays(await running.run(feeds));
     },
-    async linear(recipe, x, weight, bias) {
+    async linear(recipe, x, weight, bias, softcap = 0) {
       const [, columns] = weight.shape;
-      const key = JSON.stringify(['linear', weight.form, bias !== null, recipe.sums === 'halves' ? columns : 0, recipeKey(recipe)]);
-      const running = await session(key, () => linearGraph(recipe, weight.form, bias !== null, columns));
+      const key = JSON.stringify([
+        'linear',
+        weight.form,
+        bias !== null,
+        softcap,
+        recipe.sums === 'halves' ? columns : 0,
+        recipeKey(recipe),
+      ]);
+      const running = await session(key, () => linearGraph(recipe, weight.form, bias !== null, columns, softcap));
       const feeds: Record<string, ort.Tensor> = {
         x: tensor(x.data, [x.data.length / columns, columns]),
         weight: tensor(weight.data, weight.shape),

@@ -51,6 +51,7 @@ const MATTERS: Readonly<Record<OpName, readonly (keyof Recipe)[]>> = {
   qk_norm: ['norm_weight', 'inside', 'sums'],
   linear: ['sums'],
   qkv: ['sums'],
+  split_heads: [],
   rope: ['inside'],
   attention: ['probabilities', 'inside', 'sums'],
   silu_mul: ['inside'],

@@ -20,7 +20,7 @@ const READ_AHEAD_BYTES = 8 * 2 ** 20;
 
 export interface Block {
   readonly ref: WeightRef;
-  /** Rows `[start, end)` of the tensor's first axis. */
+  /** Rows `[start, end)` of the weight, which may begin within its tensor. */
   readonly start: number;
   readonly end: number;
 }
@@ -28,7 +28,7 @@ export interface Block {
 /** Splits a tensor into blocks of rows, of the same size give or take a row. */
 export function blocksOf(checkpoint: Checkpoint, ref: WeightRef): Block[] {
   const rows = ref.shape[0] ?? 1;
-  const rowBytes = info(checkpoint, ref).byteLength / rows;
+  const rowBytes = bytesPerRow(checkpoint, ref);
   const count = Math.ceil(rows / Math.max(MIN_STEP, Math.floor(BLOCK_BYTES / rowBytes)));
   const border = (i: number) => Math.floor((i * rows) / count);
   return Array.from({ length: count }, (_, i) => ({ ref, start: border(i), end: border(i + 1) }));
@@ -46,9 +46,9 @@ export function readAhead(checkpoint: Checkpoint, blocks: readonly Block[]): () 
   const start = () => {
     while (next < blocks.length && (started.length === 0 || ahead < READ_AHEAD_BYTES)) {
       const block = blocks[next++] as Block;
-      const { byteLength } = info(checkpoint, block.ref);
-      const rowBytes = byteLength / (block.ref.shape[0] ?? 1);
-      const bytes = checkpoint.read(block.ref.tensor, block.start * rowBytes, block.end * rowBytes);
+      const rowBytes = bytesPerRow(checkpoint, block.ref);
+      const first = block.ref.rows?.start ?? 0;
+      const bytes = checkpoint.read(block.ref.tensor, (first + block.start) * rowBytes, (first + block.end) * rowBytes);
       // A failed read is reported where the block is used; until then it must not count as unhandled.
       bytes.catch(() => undefined);
       started.push({ block, bytes, size: (block.end - block.start) * rowBytes });
@@ -113,13 +113,17 @@ export function roundToServing(values: Float32Array, dtype: ServingDtype): Float
   return values;
 }
 
-/** A whole tensor, small or needed by a kernel at once. */
+/** A whole weight, small or needed by a kernel at once. */
 export async function wholeWeight(
   checkpoint: Checkpoint,
   ref: WeightRef,
   dtype: ServingDtype,
 ): Promise<{ data: Float32Array; shape: readonly number[] }> {
-  const bytes = await checkpoint.read(ref.tensor);
+  const { rows } = ref;
+  const rowBytes = bytesPerRow(checkpoint, ref);
+  const bytes = await (rows === undefined
+    ? checkpoint.read(ref.tensor)
+    : checkpoint.read(ref.tensor, rows.start * rowBytes, (rows.start + (ref.shape[0] ?? 0)) * rowBytes));
   await refuseNonFinite(checkpoint, ref, bytes);
   return { data: servedValues(info(checkpoint, ref), bytes, dtype), shape: ref.shape };
 }
@@ -143,6 +147,10 @@ export async function embeddingRows(
     out.set(servedValues(tensor, bytes, dtype), t * width);
   }
   return out;
+}
+
+function bytesPerRow(checkpoint: Checkpoint, ref: WeightRef): number {
+  return info(checkpoint, ref).byteLength / (ref.rows?.total ?? ref.shape[0] ?? 1);
 }
 
 function info(checkpoint: Checkpoint, ref: WeightRef): TensorInfo {
