@@ -181,6 +181,15 @@ describe('a mistake is found by the probe made for it', () => {
         (value) => value * (1 + 2 ** -7),
       );
   });
+  // The last row of the first answer of this size stays for good; only size 65 comes twice.
+  const kept = new Map<number, Float32Array>();
+  const LEFT_OVER = spoilt(({ y }) => {
+    const { data, shape } = y as NdArray;
+    const last = data.subarray(data.length - data.length / (shape[0] ?? 1)) as Float32Array;
+    if (shape[0] !== 65) return;
+    last.set(kept.get(65) ?? last);
+    kept.set(65, last.slice());
+  });
   const IN_PLACE: Answer = async (call, scene) => {
     const outputs = await correct(call, scene);
     (call.inputs['x']?.data as Float32Array)[70] = 3;
@@ -217,6 +226,13 @@ describe('a mistake is found by the probe made for it', () => {
       /^rows? .* of y differs? with and without a large row beside for T = 33$/,
     ),
     row('state between calls', 'rms_norm', REMEMBERS, 'repeats', /^row 3 of y differs between calls with the same inputs for T = 65$/),
+    row(
+      'a row left over',
+      'rms_norm',
+      LEFT_OVER,
+      'repeats',
+      /^row 64 of y is wrong .* in a call between, with other inputs of the same shape, T = 65$/,
+    ),
     row('a change in place', 'rms_norm', IN_PLACE, 'inputs_unchanged', /^row \d+ of x was changed for T = \d+$/),
     row('positions of its own', 'rope', OWN_POSITIONS, 'late_positions', /^all 33 rows of q are wrong \(.*\) for T = 33$/),
     row(
