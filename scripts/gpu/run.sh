@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Everything that docs/gpu.md reports, on a machine with an NVIDIA GPU: `scripts/gpu/run.sh FOLDER`, then `node scripts/gpu/table.mjs FOLDER > docs/gpu.md`.
-# Needs node, python3 with PyTorch and Triton, the CUDA driver; nvcc is not needed. A part that fails is noted in FOLDER/parts.tsv and the others go on.
+# Needs node, python3 with PyTorch and Triton, the CUDA driver. Only the part `detection` needs nvcc, and build/detection (`node scripts/detection.mjs prepare`). A part that fails is noted in FOLDER/parts.tsv and the others go on.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 out=$(mkdir -p "${1:?usage: scripts/gpu/run.sh FOLDER [PART...]}" && cd "$1" && pwd)
 shift
-chosen="${*:-machine verify cuda late examples webgpu shapes}"
+chosen="${*:-machine verify cuda late examples webgpu shapes detection}"
 models=(examples/models/qwen3-mini examples/models/tinyllama-mini examples/models/ernie45-mini __tests__/models/mistral-mini __tests__/models/gemma3-mini)
 shapes=${SHAPES_FOLDER:-/tmp/fused-compat-shapes}
 
@@ -59,6 +59,9 @@ shapes() {
   check shapes --config "$out/shapes.yml" --kernels kernels/cuda --dtype bfloat16 --require-gpu || status=1
   return $status
 }
+
+# Mutants of the CUDA kernels: `node scripts/detection.mjs table FOLDER/detection ...` puts them in docs/detection.md.
+detection() { node scripts/detection.mjs cuda "$out/detection" >"$out/detection.log" 2>&1; }
 
 for part in $chosen; do
   started=$SECONDS
