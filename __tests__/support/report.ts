@@ -155,6 +155,8 @@ export function modelReport(changes: Partial<ModelReport> = {}): ModelReport {
     numeric: numericResult(),
     diagnosis: [],
     recommendations: [],
+    baseline: null,
+    allowed: null,
     ...changes,
   };
 }
@@ -169,6 +171,9 @@ export function report(models: ModelReport[], changes: Partial<Report> = {}): Re
     fail_on,
     gate: models.some((model) => fail_on.includes(model.verdict)) ? 'fail' : 'pass',
     models,
+    baseline: null,
+    allow: [],
+    reproduce: [],
     timing: { started_at: '2026-01-02T03:04:05.000Z', duration_ms: 12_345, models: models.map(({ id }) => ({ id, duration_ms: 4115 })) },
     ...changes,
   };

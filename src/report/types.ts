@@ -197,6 +197,37 @@ export interface Canary {
 /** What a level can fail by. */
 export type Criterion = 'non_finite' | 'accuracy_ratio' | 'max_ratio' | 'scale_error' | 'kl_ratio' | 'decisive_flips';
 
+/** What an implementation does otherwise than the model needs; docs/causes.md has them all. */
+export type CauseCode =
+  | 'rope_layout'
+  | 'rope_base'
+  | 'rotary_dim'
+  | 'position_offset'
+  | 'missing_qk_norm'
+  | 'norm_weight'
+  | 'norm_weight_offset'
+  | 'eps'
+  | 'scale'
+  | 'softcap'
+  | 'mask'
+  | 'window'
+  | 'head_mapping'
+  | 'head_dim'
+  | 'activation'
+  | 'gate_up_order'
+  | 'missing_bias'
+  | 'tied_head'
+  | 'accumulation_dtype';
+
+/** A change of the reference that gives what a kernel gives, where the unchanged one does not. */
+export interface Cause {
+  kernel: string;
+  variant: 'fused' | 'standard';
+  code: CauseCode;
+  /** What the kernel does, with the numbers that show it: the rest of a sentence that begins with its name. */
+  message: string;
+}
+
 export interface NumericResult {
   status: Level;
   /** Valid rounding recipes the noise floor was measured with. */
@@ -204,6 +235,8 @@ export interface NumericResult {
   /** Tokens of each prompt that were run. */
   prompt_tokens: number[];
   kernels: KernelResult[];
+  /** Causes of what fails or warns, as far as one was found. */
+  causes: Cause[];
   /** null: no kernel ran, so there was no fused model. */
   model: ModelLevel | null;
   generation: null;
