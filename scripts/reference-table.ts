@@ -1,14 +1,14 @@
-// The tables of docs/reference.md: how near the recipes come to what transformers computed on the five small models.
+// The tables of docs/reference.md: how near the recipes come to what transformers computed on the small models.
 // reference-table.mjs runs this and writes the file.
 
 import {
+  ALL_MODELS,
   eagerRatio,
-  GOLDEN_MODELS,
+  EXACT_DTYPE,
+  goldenFolder,
   meanKl,
-  MODEL_NAMES,
   openModel,
   oracleRatio,
-  PROMPTS,
   readGolden,
   runForward,
   type Golden,
@@ -25,10 +25,10 @@ const RECIPES = validRecipes('bfloat16');
 export async function referenceTables(runner: OpRunner): Promise<string> {
   const distances: string[][] = [];
   const divergences: string[][] = [];
-  for (const name of MODEL_NAMES) {
+  for (const name of ALL_MODELS) {
     const golden = await readGolden(name);
-    const model = await openModel(GOLDEN_MODELS[name]);
-    for (const prompt of PROMPTS) {
+    const model = await openModel(goldenFolder(name));
+    for (const prompt of golden.ids.keys()) {
       const { distance, divergence } = await measure(runner, model, golden, prompt);
       const tokens = String(golden.ids[prompt]?.length);
       distances.push([name, tokens, ...distance.map((ratio) => ratio.toFixed(2))]);
@@ -58,7 +58,7 @@ async function measure(
   const ids = golden.ids[prompt] ?? [];
   const exact = golden.tensor(`p${prompt}.f64.logits`);
   const kl = (logits: ArrayLike<number>) => meanKl(exact, logits, model.program.vocab_size);
-  const distance = [oracleRatio(golden, prompt, (await runForward(runner, model, ids, ORACLE)).logits.data)];
+  const distance = [oracleRatio(golden, prompt, (await runForward(runner, model, ids, ORACLE, EXACT_DTYPE)).logits.data)];
   const divergence = ['bf16', 'bf16_sdpa'].map((kind) => kl(golden.tensor(`p${prompt}.${kind}.logits`)));
   for (const recipe of RECIPES) {
     const { logits } = await runForward(runner, model, ids, recipe);

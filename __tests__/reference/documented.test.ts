@@ -6,7 +6,7 @@ import { MARKERS } from '../../scripts/reference-table.js';
 import { createOpRunner } from '../../src/reference/op-runner.js';
 import { ORACLE, validRecipes } from '../../src/reference/recipes.js';
 import { loadOnnxRuntime } from '../../src/reference/runtime.js';
-import { GOLDEN_MODELS, MODEL_NAMES, openModel, oracleRatio, PROMPTS, readGolden, runForward } from '../support/goldens.js';
+import { ALL_MODELS, EXACT_DTYPE, goldenFolder, openModel, oracleRatio, readGolden, runForward } from '../support/goldens.js';
 
 /** Cells of the two tables, heads included. */
 function documented(): string[][][] {
@@ -29,7 +29,7 @@ test('the tables have a row for every model and prompt and a column for every re
   expect(distances[0]).toEqual(['model', 'tokens', '`oracle`', ...recipes]);
   expect(divergences[0]).toEqual(['model', 'tokens', 'PyTorch eager', 'PyTorch SDPA', ...recipes]);
   const rows: string[][] = [];
-  for (const name of MODEL_NAMES) for (const ids of (await readGolden(name)).ids) rows.push([name, String(ids.length)]);
+  for (const name of ALL_MODELS) for (const ids of (await readGolden(name)).ids) rows.push([name, String(ids.length)]);
   for (const table of [distances, divergences]) expect(table.slice(2).map((cells) => cells.slice(0, 2))).toEqual(rows);
 });
 
@@ -46,11 +46,11 @@ test('the oracle’s numbers are those of the code', async () => {
   const runner = createOpRunner(await loadOnnxRuntime());
   const [distances = []] = documented();
   const now: string[] = [];
-  for (const name of MODEL_NAMES) {
+  for (const name of ALL_MODELS) {
     const golden = await readGolden(name);
-    const model = await openModel(GOLDEN_MODELS[name]);
-    for (const prompt of PROMPTS) {
-      const { logits } = await runForward(runner, model, golden.ids[prompt] ?? [], ORACLE);
+    const model = await openModel(goldenFolder(name));
+    for (const [prompt, ids] of golden.ids.entries()) {
+      const { logits } = await runForward(runner, model, ids, ORACLE, EXACT_DTYPE);
       now.push(oracleRatio(golden, prompt, logits.data).toFixed(2));
     }
     await model.checkpoint.close();

@@ -10,6 +10,7 @@ import { eager, ORACLE } from '../../src/reference/recipes.js';
 import { loadOnnxRuntime } from '../../src/reference/runtime.js';
 import {
   eagerRatio,
+  EXACT_DTYPE,
   FAMILY_MODELS,
   goldenFolder,
   openModel,
@@ -41,11 +42,11 @@ function model(name: FamilyModel): OpenModel & { golden: Golden } {
   return models.get(name) as OpenModel & { golden: Golden };
 }
 
-/** The largest ratio over the prompts. The float64 and float32 goldens have Gemma's embedding factor in float32, so the oracle runs as served in float32. */
+/** The largest ratio over the prompts. */
 async function oracleAgreement({ golden, ...opened }: Pick<OpenModel, 'program' | 'checkpoint'> & { golden: Golden }): Promise<number> {
   const ratios: number[] = [];
   for (const [prompt, ids] of golden.ids.entries()) {
-    const { logits } = await runForward(runner, opened, ids, ORACLE, 'float32');
+    const { logits } = await runForward(runner, opened, ids, ORACLE, EXACT_DTYPE);
     ratios.push(oracleRatio(golden, prompt, logits.data));
   }
   return Math.max(...ratios);

@@ -41,6 +41,9 @@ export type FamilyModel = (typeof FAMILY_MODELS)[number];
 export type GoldenModel = keyof typeof GOLDEN_MODELS;
 export const MODEL_NAMES = Object.keys(GOLDEN_MODELS) as GoldenModel[];
 export const PROMPTS = [0, 1, 2] as const;
+export const ALL_MODELS = [...MODEL_NAMES, ...FAMILY_MODELS] as const;
+/** As what the oracle is served to be compared with float64 and float32 goldens, which have Gemma's embedding factor in float32. */
+export const EXACT_DTYPE: ServingDtype = 'float32';
 
 export interface Golden {
   readonly ids: readonly (readonly number[])[];
