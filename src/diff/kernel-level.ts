@@ -305,17 +305,18 @@ export function judgeMeasure(measure: Measure, dtype: ServingDtype, limits: Nume
 }
 
 /**
- * The smallest scale error that fails this output for sure, whichever its sign: beyond all three bounds of the scale error, from where the kernel
- * stands now; or large enough for accuracy_ratio, where the elements are too few for a standard error. Null: the oracle is 0, and 0 has no scale.
+ * The smallest scale error that fails this output, whichever its sign: beyond all three bounds of the scale error, from where the kernel stands
+ * now; or so large that accuracy_ratio sees it, where the elements are too few for a small standard error (a scale error adds to the rounding errors
+ * as squares do). Null: the oracle is 0, and 0 has no scale.
  */
 export function smallestScaleError(measure: Measure, dtype: ServingDtype, limits: NumericThresholds): number | null {
   const { mean, standard_error: standardError } = measure.scale;
   const byScale = Math.abs(mean) + Math.max(limits.scale_standard_errors * standardError, invisibleScale(measure, dtype));
-  const byRatio = (limits.warn_ratio * measure.rms_floor + measure.rms_error) / measure.rms_oracle;
+  const byRatio = Math.sqrt(Math.max(0, (limits.warn_ratio * measure.rms_floor) ** 2 - measure.rms_error ** 2)) / measure.rms_oracle;
   return finite(Math.min(byScale, byRatio));
 }
 
-/** What would have been seen at every site: the largest of its outputs. */
+/** What would have been seen at every site: the largest of its outputs. Where something was seen already there is nothing to look for. */
 function smallestOf(entries: readonly Entry[], dtype: ServingDtype, limits: NumericThresholds): number | null {
   const seen = entries.flatMap(({ measure }) => smallestScaleError(measure, dtype, limits) ?? []);
   return seen.length === 0 ? null : Math.max(...seen);

@@ -1,5 +1,6 @@
 // The report as a Markdown document: PR comment, job summary and report.md. How it gets there is src/github/'s business.
 
+import { canaryLine, missedCanaries } from './canaries.js';
 import { code, html, plain, prose } from './escape.js';
 import { count, difference, magnitude, multiple, NOT_MEASURED, percent } from './numbers.js';
 import { probeSummaries } from './probes.js';
@@ -110,7 +111,14 @@ function modelBody(model: ModelReport, full: boolean): string {
       )}`,
     );
   if (full)
-    parts.push(...kernelDetails(model), ...probeDetails(model), ...speedDetails(model), ...layerDetails(model), ...findingDetails(model));
+    parts.push(
+      ...kernelDetails(model),
+      ...probeDetails(model),
+      ...canaryDetails(model),
+      ...speedDetails(model),
+      ...layerDetails(model),
+      ...findingDetails(model),
+    );
   return parts.join('\n\n');
 }
 
@@ -165,6 +173,17 @@ function probeDetails({ numeric }: ModelReport): string[] {
   const bad = summaries.reduce((sum, { open }) => sum + open.length, 0);
   const outcome = bad === 0 ? 'all pass' : `${bad} did not pass`;
   return [details(`Probes of ${count(summaries.length, 'kernel')}: ${outcome}`, lines.join('\n'))];
+}
+
+/** One line when all were caught. */
+function canaryDetails(model: ModelReport): string[] {
+  const line = canaryLine([model]);
+  if (line === null) return [];
+  const missed = missedCanaries(model.numeric?.canaries ?? []).map(
+    ({ kernel, name, detail }) =>
+      `${code(name)} beside ${kernel === null ? 'the whole model' : code(kernel)} was not caught: ${prose(detail)}`,
+  );
+  return [`<sub>${html(line)}.</sub>`, ...(missed.length === 0 ? [] : [list(missed, KERNELS_SHOWN)])];
 }
 
 function speedDetails({ numeric }: ModelReport): string[] {

@@ -49,8 +49,8 @@ export function against(value: number, limit: number): string {
 }
 
 /** `1 layer`, `16 layers`. */
-export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+export function count(number: number, noun: string, plural = `${noun}s`): string {
+  return `${number} ${number === 1 ? noun : plural}`;
 }
 
 function exponent(value: number, digits: number): string {

@@ -3,6 +3,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import pico from 'picocolors';
+import { canaryLine } from './canaries.js';
 import { plain, plainName } from './escape.js';
 import { count } from './numbers.js';
 import { probeSummaries } from './probes.js';
@@ -35,7 +36,20 @@ export function renderTerminal(report: Report, { color, columns = Infinity }: Te
   const tableWidth = stripVTControlCharacters(wide.split('\n', 1)[0] ?? '').length;
   const overview = tableWidth <= columns ? wide : rows.map((row) => stacked(row, names, paint, columns)).join('\n');
   const reasons = rows.filter((row) => row.model.verdict !== 'COMPATIBLE').map((row) => explained(row, paint, columns));
-  return [overview, ...layerPictures(report, rows, paint, columns), ...reasons, lastLine(report, paint, columns)].join('\n\n') + '\n';
+  return (
+    [
+      overview,
+      ...layerPictures(report, rows, paint, columns),
+      ...reasons,
+      ...canaries(report, paint, columns),
+      lastLine(report, paint, columns),
+    ].join('\n\n') + '\n'
+  );
+}
+
+function canaries({ models }: Report, paint: Painter, columns: number): string[] {
+  const line = canaryLine(models);
+  return line === null ? [] : [wrap(line, columns, '', '  ').map(paint.dim).join('\n')];
 }
 
 /** One line: what `--quiet` leaves of the report. */

@@ -1,7 +1,7 @@
 // The words of a verdict's reasons: every one carries the numbers it rests on. Which verdict they add up to is verdict.ts's business.
 
 import type { NumericThresholds, StaticThresholds } from '../config/types.js';
-import type { KernelResult, ModelLevel, NumericResult, Reason, StaticResult } from '../report/types.js';
+import type { KernelResult, ModelLevel, NumericResult, Reason, Responsible, StaticResult } from '../report/types.js';
 import { against, count, difference, magnitude, multiple, percent, score } from '../report/numbers.js';
 import type { Failure } from './verdict.js';
 
@@ -65,8 +65,8 @@ function kernelReason(kernel: KernelResult, limits: NumericThresholds): Reason {
   if (said === '' && kernel.non_finite > 0)
     facts.push(`${count(kernel.non_finite, 'output element')} NaN or infinite where the oracle is finite`);
   if (said === '') facts.push(...ratioFacts(kernel, limits));
-  // What a probe found has its own inputs; the numbers of the sites would be read as its own.
-  const probed = said.startsWith('probe ');
+  // What a probe found has its own inputs, and a canary is not the kernel's doing; the numbers of the sites would be read as theirs.
+  const probed = said.startsWith('probe ') || isCanary(said);
   if (kernel.max_abs_diff !== null && !probed && !said.includes('max_abs_diff'))
     facts.push(`max_abs_diff ${difference(kernel.max_abs_diff)}`);
   if (kernel.worst_layer !== null && !probed && !said.includes('layer'))
@@ -75,7 +75,7 @@ function kernelReason(kernel: KernelResult, limits: NumericThresholds): Reason {
     facts.push('its standard variant passes, so the fault is in the fused one');
   const unjudged = kernel.status === 'inconclusive' && kernel.standard?.status === 'fail';
   return {
-    code: unjudged ? 'standard_fail' : KERNEL_CODES[kernel.status],
+    code: unjudged ? 'standard_fail' : isCanary(said) ? 'canary_passed' : KERNEL_CODES[kernel.status],
     message: sentence(`Kernel ${kernel.kernel} (${kernel.op}) ${KERNEL_WORDS[kernel.status]}`, facts),
   };
 }
@@ -88,6 +88,11 @@ function ratioFacts(kernel: KernelResult, limits: NumericThresholds): string[] {
   return ratios.flatMap(([name, ratio]) =>
     ratio === null || ratio <= limits.pass_ratio ? [] : [aboveFact(name, ratio, [limits.warn_ratio, limits.pass_ratio])],
   );
+}
+
+/** Whether a level is open because its criteria let a known fault pass. */
+function isCanary(said: string): boolean {
+  return said.startsWith('canary ');
 }
 
 const MODEL_CODES = { fail: 'model_fail', warn: 'model_warn', inconclusive: 'model_inconclusive', pass: 'model_pass' } as const;
@@ -111,7 +116,35 @@ function modelReason(model: ModelLevel, limits: NumericThresholds): Reason {
   if (model.decisive_flips !== null && !said.includes('flip'))
     facts.push(`${count(model.decisive_flips, 'decisive flip')} in ${count(model.positions, 'position')}`);
   if (model.top1_agreement !== null) facts.push(`top-1 agreement ${percent(model.top1_agreement)}`);
-  return { code: MODEL_CODES[model.status], message: sentence(MODEL_WORDS[model.status], facts) };
+  facts.push(...responsibleFacts(model));
+  return { code: isCanary(said) ? 'canary_passed' : MODEL_CODES[model.status], message: sentence(MODEL_WORDS[model.status], facts) };
+}
+
+/** `cuda-qk-norm in layers 12 to 15 alone makes kl_ratio 7.3×`. */
+function responsibleFacts({ responsible, layers, first_layer_above_floor: first }: ModelLevel): string[] {
+  if (responsible === null) return [];
+  const left = first === null ? [] : [`the fused model leaves the noise floor in layer ${first}`];
+  if (responsible.length === 0) return [...left, 'no kernel alone makes it so: their errors add up'];
+  return [...left, ...responsible.map((one) => responsibleFact(one, layers.length))];
+}
+
+function responsibleFact({ kernel, layers, kl_ratio: ratio }: Responsible, total: number): string {
+  const where =
+    layers.length === 0 ? 'outside of the layers' : `in ${layers.length === total && total > 1 ? 'every layer' : layerNames(layers)}`;
+  return `${kernel} ${where} alone makes ${ratio === null ? 'logits that are not finite' : `kl_ratio ${multiple(ratio)}`}`;
+}
+
+/** `layer 14`, `layers 12 to 15`, `layers 0, 3 to 5 and 27`. */
+function layerNames(layers: readonly number[]): string {
+  const ranges: [number, number][] = [];
+  for (const layer of layers) {
+    const open = ranges.at(-1);
+    if (open !== undefined && open[1] === layer - 1) open[1] = layer;
+    else ranges.push([layer, layer]);
+  }
+  const names = ranges.map(([start, end]) => (start === end ? `${start}` : `${start} to ${end}`));
+  const last = names.pop() ?? '';
+  return `layer${layers.length === 1 ? '' : 's'} ${names.length === 0 ? last : `${names.join(', ')} and ${last}`}`;
 }
 
 function passingKernels(kernels: KernelResult[]): Reason {

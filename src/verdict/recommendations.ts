@@ -42,6 +42,7 @@ export function recommend(evidence: Evidence, verdict: Verdict): string[] {
   if (failure !== null) advice.push(AFTER_FAILURE[failure.code]);
   if (numeric?.kernels.length === 0) advice.push(AFTER_FAILURE.no_kernels);
   for (const kernel of numeric?.kernels ?? []) advice.push(forKernel(kernel, evidence.thresholds.numeric.scale_standard_errors));
+  if (numeric?.model?.status === 'inconclusive' && numeric.model.detail?.startsWith('canary ')) advice.push(CANARY);
   const kernelsHold = !numeric?.kernels.some((kernel) => kernel.status === 'fail');
   if (numeric?.model?.status === 'fail' && kernelsHold) {
     advice.push(
@@ -52,11 +53,15 @@ export function recommend(evidence: Evidence, verdict: Verdict): string[] {
   return [...new Set(advice.filter((entry) => entry !== undefined))];
 }
 
+const CANARY =
+  'A fault that was planted to see whether this run can see one passed its criteria: use the default thresholds of `numeric`, and more or longer prompts.';
+
 /** The usual suspects of an op, in the order in which they are found in practice. */
 function forKernel(kernel: KernelResult, standardErrors: number): string | undefined {
   const where = `Kernel ${kernel.kernel}`;
   if (kernel.status === 'inconclusive' && kernel.standard?.status === 'fail')
     return `${where}: bring its standard variant to what transformers computes for this model first, the fused one after that: ${suspects(kernel.op)}`;
+  if (kernel.status === 'inconclusive' && kernel.detail?.startsWith('canary ')) return CANARY;
   if (kernel.status === 'inconclusive')
     return `${where}: see that it runs to its end on this model's shapes; until then nothing is known about it.`;
   if (kernel.status === 'pass') return undefined;

@@ -1,0 +1,97 @@
+// A kernel that is wrong in one layer only, through the gate: the layer is named, whether it was compared or not.
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { join } from 'node:path';
+import { loadConfig } from '../../src/config/load.js';
+import { check } from '../../src/gate.js';
+import { openFolder } from '../../src/hub/folder.js';
+import type { ModelReport } from '../../src/report/types.js';
+import { openCheckpoint } from '../../src/weights/checkpoint.js';
+import { toFloat32 } from '../../src/weights/values.js';
+import { norm, scaledInOneLayer } from '../kernels/planted/ops.js';
+import { drawKernel, plant } from '../kernels/planted/pen.js';
+import { startEngine } from '../support/engine.js';
+import { modelFolder, scratch } from '../support/models.js';
+
+const engine = startEngine();
+let root: { folder: string; remove: () => Promise<void> };
+beforeAll(async () => {
+  root = await scratch();
+});
+afterAll(async () => {
+  await engine.close();
+  await root.remove();
+});
+
+const MODEL = 'qwen3-mini';
+const PROMPT = Array.from({ length: 24 }, (_, i) => 17 + 31 * i);
+/** Its k is this many times too large, which no layer after it can undo. */
+const FACTOR = 3;
+
+/** qk_norm as it should be, but for k in one layer. It rounds after the weight, as fused norms do. */
+async function wrongIn(layer: number | null): Promise<string> {
+  const path = join(root.folder, `wrong-in-${layer}`);
+  const checkpoint = await openCheckpoint(await openFolder(modelFolder(MODEL)));
+  const first = [...toFloat32(await checkpoint.read(`model.layers.${layer ?? 0}.self_attn.k_norm.weight`), 'BF16').subarray(0, 4)];
+  await checkpoint.close();
+  const drawing = drawKernel({
+    inOut: ['q', 'k'],
+    draw(p) {
+      const k = norm(p, p.tensor('k'), 'k_weight');
+      p.give('q', norm(p, p.tensor('q'), 'q_weight'));
+      p.give('k', layer === null ? k : scaledInOneLayer(p, k, 'k_weight', first, FACTOR));
+    },
+  });
+  await plant(path, 'qk', 'qk_norm', drawing);
+  return path;
+}
+
+async function judged(kernels: string, layers: 'all' | number[]): Promise<ModelReport> {
+  const overrides = { models: [modelFolder(MODEL)], kernels, layers, prompts: [{ input_ids: PROMPT }] };
+  const report = await check(await loadConfig({ cwd: root.folder, overrides }), { engine });
+  return report.models[0] as ModelReport;
+}
+
+describe('a kernel that is wrong in one layer', () => {
+  test.each([
+    ['the first', 0, 'all'],
+    ['a middle one', 14, 'all'],
+    ['the last', 27, 'all'],
+    ['a middle one that was not compared', 14, [1]],
+  ] as const)('%s makes the model fail, and is named with it', async (_which, layer, layers) => {
+    const { verdict, numeric, reasons } = await judged(await wrongIn(layer), layers === 'all' ? layers : [...layers]);
+    expect(verdict).toBe('INCOMPATIBLE');
+    expect(numeric?.kernels[0]?.status).toBe(layers === 'all' ? 'fail' : 'pass');
+    expect(numeric?.model).toMatchObject({
+      status: 'fail',
+      first_layer_above_floor: layer,
+      responsible: [{ kernel: 'qk', layers: [layer] }],
+    });
+    const message = reasons.find(({ code }) => code === 'model_fail')?.message ?? '';
+    expect(message).toContain(`the fused model leaves the noise floor in layer ${layer}; qk in layer ${layer} alone makes kl_ratio `);
+  });
+});
+
+test('a correct kernel that rounds late is named by the one change that it is, its canaries are caught, and nothing is responsible', async () => {
+  const { numeric, reasons } = await judged(await wrongIn(null), 'all');
+  expect(numeric?.kernels[0]).toMatchObject({ status: 'pass', nearest_recipe: 'norm_weight_swapped' });
+  expect(numeric?.canaries?.map(({ kernel, name, caught }) => [kernel, name, caught])).toEqual([
+    ['qk', 'zeros', true],
+    ['qk', 'stale_output', true],
+    ['qk', 'scale_1_percent', true],
+    ['qk', 'dropped_tail', true],
+    ['qk', 'wrong_eps', true],
+    [null, 'zeros', true],
+  ]);
+  expect(numeric?.smallest_scale_error).toBe(numeric?.kernels[0]?.smallest_scale_error);
+  expect(numeric?.smallest_scale_error).toBeGreaterThan(2 ** -10);
+  expect(numeric?.smallest_scale_error).toBeLessThan(0.005);
+  expect(numeric?.model).toMatchObject({ status: 'pass', responsible: null, first_layer_above_floor: null });
+  // The curve ends before the final norm; what the weights alone do to a perturbation is less than what all layers' rounding adds up to.
+  const { amplification_curve: curve, sensitivity, amplification } = numeric?.model ?? {};
+  expect(curve?.length).toBe(28);
+  expect(curve?.every((value) => value !== null && value > 0)).toBe(true);
+  expect(sensitivity).toBeGreaterThan(0);
+  expect(sensitivity ?? 0).toBeLessThan(amplification ?? 0);
+  expect(reasons.map(({ code }) => code)).not.toContain('canary_passed');
+});
