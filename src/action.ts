@@ -1,10 +1,12 @@
 // The Action's door: inputs in, gate, then files, outputs and GitHub out. It knows the order; what each step does lives in the folders.
 
+import { once } from 'node:events';
 import * as core from '@actions/core';
 import { loadConfig } from './config/load.js';
 import { UsageError } from './errors.js';
 import { actionsCache } from './github/actions-cache.js';
 import { annotate, MAX_ANNOTATIONS } from './github/annotations.js';
+import { cancellation } from './github/cancel.js';
 import type { Posting } from './github/inputs.js';
 import { nameInput, readCache, readConfigInputs, readHubToken, readPosting } from './github/inputs.js';
 import { createLog, plainLine } from './github/log.js';
@@ -19,6 +21,7 @@ import { gateLine } from './report/rows.js';
 import { renderTerminal } from './report/terminal.js';
 import type { Report } from './report/types.js';
 import { writeReport } from './report/write.js';
+import { wasCancelled } from './verdict/cancelled.js';
 
 /** Names of environment variables that hold secrets a job has anyway. */
 const SECRETS = ['HF_TOKEN', 'ACTIONS_RUNTIME_TOKEN', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
@@ -33,6 +36,7 @@ function reasonOf(error: unknown): string {
 }
 
 async function main(): Promise<void> {
+  const cancelled = cancellation();
   const token = core.getInput('github-token');
   const hfToken = readHubToken(core.getInput);
   const secrets = [token, hfToken, ...SECRETS.map((name) => process.env[name] ?? '')].filter((secret) => secret !== '');
@@ -51,12 +55,13 @@ async function main(): Promise<void> {
     const { check } = await import('./gate.js');
     const env = hfToken === '' ? process.env : { ...process.env, HF_TOKEN: hfToken };
     const report = redactData(
-      await check(config, { log: (line) => log.info(line), env, ...(cache === null ? {} : { shared: cache }) }),
+      await check(config, { log: (line) => log.info(line), env, signal: cancelled, ...(cache === null ? {} : { shared: cache }) }),
       redact,
     );
-    await publish(report, config.output, posting, desk);
-    // After the verdict, which nobody should wait for.
-    await cache?.saveAll();
+    await publish(report, config.output, posting, desk, cancelled);
+    // After the verdict, which nobody should wait for, and least of all a job that is cancelled.
+    if (cache === null || cancelled.aborted) return;
+    await Promise.race([cache.saveAll(), once(cancelled, 'abort')]);
   } catch (error) {
     const reason = redact(reasonOf(error));
     if (posting !== null) await postStatus(statusOfFailure(reason), posting, desk);
@@ -66,7 +71,7 @@ async function main(): Promise<void> {
 }
 
 /** Everything that is said about a report, in the order of who needs it most. */
-async function publish(report: Report, folder: string, posting: Posting, desk: Desk): Promise<void> {
+async function publish(report: Report, folder: string, posting: Posting, desk: Desk, cancelled: AbortSignal): Promise<void> {
   const { log } = desk;
   const { files, problem } = await writeReport(report, folder).then(
     (written) => ({ files: written, problem: null }),
@@ -75,6 +80,11 @@ async function publish(report: Report, folder: string, posting: Posting, desk: D
   setOutputs(outputsOf(report, files));
   log.block(renderTerminal(report, { color: false }));
   await writeSummary(report, process.env['GITHUB_STEP_SUMMARY']).catch((error: unknown) => log.warning(`No job summary: ${String(error)}`));
+  if (cancelled.aborted && wasCancelled(report.models)) {
+    log.info('No comment and no commit status: the job was cancelled, and the run that takes its place writes them.');
+    core.setFailed(`cancelled: ${gateLine(report)}`);
+    return;
+  }
   await postComment(report, posting, desk);
   await postStatus(problem === null ? statusOfReport(report) : statusOfFailure(problem), posting, desk);
   // One error is left for the last line, which says that the gate failed.

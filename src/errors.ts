@@ -40,6 +40,7 @@ export type ReasonCode =
   | 'model_pass'
   | 'model_inconclusive'
   | 'sensitive_checkpoint'
+  | 'cancelled'
   | 'no_kernels'
   | 'no_gpu'
   | 'no_runtime'

@@ -22,6 +22,7 @@ import { checkPrompt } from './reference/sequence.js';
 import { onnxruntimeVersion } from './reference/runtime.js';
 import type { ModelReport, Report, ServingDtype } from './report/types.js';
 import { startThreads, type Engine } from './threads.js';
+import { wasCancelled } from './verdict/cancelled.js';
 import { gate } from './verdict/verdict.js';
 import { openCheckpoint } from './weights/checkpoint.js';
 import { readModelConfig } from './weights/model-config.js';
@@ -45,6 +46,8 @@ export interface Edges {
   readonly patience?: Patience;
   /** Asked before the Hub for the files that the numeric diff needs. */
   readonly shared?: SharedCache;
+  /** Aborted when the job is cancelled: models that are not judged by then become INCONCLUSIVE, and the report comes at once. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -52,7 +55,7 @@ export interface Edges {
  * @throws UsageError for wrong kernel manifests; what is wrong with a model is in the report
  */
 export async function check(config: Config, edges: Edges = {}): Promise<Report> {
-  const { clock = () => new Date(), log = () => undefined } = edges;
+  const { clock = () => new Date(), log = () => undefined, signal = new AbortController().signal } = edges;
   const started = clock();
   const kernels = await kernelsUnderTest(config);
   const unfused = await unfusedKernels(kernels);
@@ -64,7 +67,7 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
     const inTurn = lanes(jobs);
     const judge = async (ref: ModelRef) => {
       const from = clock();
-      const model = await judgeModel({ config, kernels, unfused, processes, engine, hub, log }, ref);
+      const model = await judgeModel({ config, kernels, unfused, processes, engine, hub, log, signal }, ref);
       return { model, timing: { id: ref.id, duration_ms: clock().getTime() - from.getTime() } };
     };
     const judged = await Promise.all(config.models.map((ref) => inTurn(() => judge(ref))));
@@ -76,9 +79,10 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
     };
     return { ...heading(config, models, processes.gpu()), models, timing };
   } finally {
-    await hub.close();
-    await processes.close();
-    if (edges.engine === undefined) await engine.close();
+    const closing = Promise.all([hub.close(), processes.close(), ...(edges.engine === undefined ? [engine.close()] : [])]);
+    // Who cancels has seconds left and ends this process, and with it all of these.
+    if (signal.aborted) closing.catch(() => undefined);
+    else await closing;
   }
 }
 
@@ -114,11 +118,17 @@ function heading(config: Config, models: readonly ModelReport[], gpu: string | n
     host: { platform: process.platform, arch: process.arch, node: process.version, cpu: cpus()[0]?.model ?? null, gpu },
     policy: config.policy,
     fail_on: config.fail_on,
-    gate: gate(
-      models.map(({ verdict }) => verdict),
-      config.fail_on,
-    ),
+    gate: gateOf(models, config.fail_on),
   };
+}
+
+/** A job that was cancelled has not judged what it should, which no `fail_on` but never lets pass. */
+function gateOf(models: readonly ModelReport[], failOn: Config['fail_on']): Report['gate'] {
+  if (failOn.length > 0 && wasCancelled(models)) return 'fail';
+  return gate(
+    models.map(({ verdict }) => verdict),
+    failOn,
+  );
 }
 
 export interface ReferenceRequest {

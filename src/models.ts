@@ -38,6 +38,8 @@ export interface ModelRun {
   readonly hub: HubAccess;
   /** One line of progress, in plain words. */
   readonly log: (message: string) => void;
+  /** Aborted: the job is cancelled. */
+  readonly signal: AbortSignal;
 }
 
 interface Found {
@@ -53,7 +55,7 @@ export async function judgeModel(run: ModelRun, ref: ModelRef): Promise<ModelRep
   const found: Found = { revision: null, architecture: null, dtype: null, static: null, numeric: null };
   let failure: Failure | null = null;
   try {
-    await stages(run, ref, found);
+    await unlessCancelled(run.signal, () => stages(run, ref, found));
   } catch (error) {
     failure = asFailure(error);
   }
@@ -61,6 +63,22 @@ export async function judgeModel(run: ModelRun, ref: ModelRef): Promise<ModelRep
   const evidence = { static: found.static, numeric: found.numeric, failure, policy: config.policy, thresholds: config };
   const { verdict, reasons, recommendations } = decide(evidence);
   return { id: ref.id, ...found, verdict, reasons, diagnosis: diagnose(found.numeric), recommendations };
+}
+
+/** The work's result, or the failure `cancelled` as soon as the job is cancelled: what it had found by then is kept. */
+async function unlessCancelled<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  let onAbort = (): void => undefined;
+  const cancelled = new Promise<never>((_, reject) => {
+    onAbort = () => reject(new ModelError('cancelled', 'The job was cancelled before this model was judged.'));
+    signal.addEventListener('abort', onAbort);
+  });
+  cancelled.catch(() => undefined);
+  if (signal.aborted) onAbort();
+  try {
+    return await (signal.aborted ? cancelled : Promise.race([work(), cancelled]));
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 // A defect in one model's run must not take the other models' results with it.

@@ -1,6 +1,6 @@
 // Starts the built Action as GitHub's runner does: on Node 24, inputs as INPUT_* with their hyphens, files for outputs and summary.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +26,8 @@ export interface Start {
   env?: Record<string, string | undefined>;
   /** Files of the workspace, by name. */
   files?: Record<string, string>;
+  /** Runs beside the Action, e.g. sends it a signal at some point. */
+  meanwhile?: (action: ChildProcess) => Promise<void>;
 }
 
 /** A workflow command on stdout, in either of the forms that the runner obeys. */
@@ -116,10 +118,12 @@ export async function runAction(start: Start): Promise<Finished> {
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  const code = await new Promise<number | null>((resolve, reject) => {
+  const ended = new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', resolve);
   });
+  await start.meanwhile?.(child);
+  const code = await ended;
   return {
     code,
     stdout,
