@@ -5,6 +5,7 @@ import type { Op } from '../architectures/program.js';
 import type { NdArray } from '../reference/ndarray.js';
 import type { Recipe } from '../reference/recipes.js';
 import { roundToServing } from '../reference/served-weights.js';
+import { roundsBeforeWeight } from '../reference/graphs.js';
 import { attentionMask } from '../reference/op-runner.js';
 import { matrices, perSegment } from '../reference/walk.js';
 import type { ServingDtype } from '../report/types.js';
@@ -68,7 +69,8 @@ function ofTile(tile: number): string {
 }
 
 /** Rounds a float64 to the nearest value of a dtype, ties to even. */
-function rounder(dtype: 'bfloat16' | 'float16'): Round {
+function rounder(dtype: Recipe['round']): Round {
+  if (dtype === 'none' || dtype === 'float32') return (x) => x;
   if (dtype === 'bfloat16') {
     const value = new Float32Array(1);
     const bits = new Uint32Array(value.buffer);
@@ -116,8 +118,10 @@ function inServingDtype(round: Round): RowScale {
   };
 }
 
-/** @param roundNormed rounds the normalised value, whatever the recipe does there */
-function normed(op: Op, inputs: Tensors, { recipe }: OpCall, scaleOf: RowScale, roundNormed?: Round): Promise<Tensors> {
+/** @param always rounds the normalised value, whatever the recipe does there */
+function normed(op: Op, inputs: Tensors, { recipe }: OpCall, scaleOf: RowScale, always?: Round): Promise<Tensors> {
+  const byRecipe = roundsBeforeWeight(op, recipe) ? rounder(recipe.round) : (value: number) => value;
+  const roundNormed = always ?? byRecipe;
   const offset = Number(op.attributes['weight_offset'] ?? 0);
   const eps = Number(op.attributes['eps']);
   const names = Object.keys(op.weights).map((weight) => [weight, weight === 'weight' ? 'x' : weight.slice(0, 1)] as const);
@@ -130,7 +134,7 @@ function normed(op: Op, inputs: Tensors, { recipe }: OpCall, scaleOf: RowScale, 
       const scale = scaleOf(row, eps);
       for (let i = 0; i < row.length; i++) {
         const value = (row[i] as number) * scale;
-        out[start + i] = (roundNormed?.(value) ?? value) * ((weight[i] as number) + offset);
+        out[start + i] = roundNormed(value) * ((weight[i] as number) + offset);
       }
     }
     return [name === 'x' ? 'y' : name, inRecipe(out, shape, recipe)];

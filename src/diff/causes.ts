@@ -53,8 +53,6 @@ export interface SearchContext extends SiteContext, Subject {
 const TOKENS = { products: 64, others: 256 };
 /** Hypotheses that come closest by one recipe; only they are held to the criteria of the gate. */
 const CLOSEST = 6;
-/** One that is hardly closer than the unchanged reference explains nothing. */
-const CLOSER = 0.9;
 
 /** The causes of what was noted; none where nothing, or more than one thing, explains it. */
 export async function findCauses(context: SearchContext, suspects: Suspects): Promise<Cause[]> {
@@ -169,7 +167,7 @@ async function closest(context: SearchContext, observed: Observed, all: readonly
   const unchanged = await by();
   const from = (reference: Tensors) =>
     Math.max(...Object.keys(unchanged).map((name) => distance(outputs[name], reference[name], unchanged[name])));
-  const limit = CLOSER * from(unchanged);
+  const limit = from(unchanged);
   const near: { hypothesis: Hypothesis; far: number }[] = [];
   for (const hypothesis of all) {
     const far = from(await by(hypothesis.change));

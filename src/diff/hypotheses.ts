@@ -216,7 +216,7 @@ function norms(ops: readonly Op[]): Hypothesis[] {
     ...EPS.map((eps) =>
       attributes(
         'eps',
-        `adds eps ${eps} to the mean square where this model needs ${[...own].join(' and ')}`,
+        `adds eps ${power(eps)} to the mean square where this model needs ${[...own].map(power).join(' and ')}`,
         (op) => isNorm(op) && Number(op.attributes['eps']) !== eps,
         () => ({ eps }),
       ),
@@ -229,6 +229,11 @@ function norms(ops: readonly Op[]): Hypothesis[] {
     normWeight('leaves out the norm weight', () => 1),
     normWeight('multiplies by the norm weight twice', (weight) => weight * weight),
   ];
+}
+
+/** 1e-6, as config.json has it. */
+function power(value: number): string {
+  return value === 0 ? '0' : value.toExponential();
 }
 
 /** Another factor in place of the norm's own, which is weight_offset + weight. */

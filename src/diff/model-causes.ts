@@ -18,7 +18,6 @@ import type { WholeModel } from './whole-model.js';
 const TOKENS = 64;
 /** Hypotheses that come closest by one recipe; only they are held to the criteria of the model level. */
 const CLOSEST = 4;
-const CLOSER = 0.9;
 /** As the model level has it: below this a KL is the arithmetic noise of its own computation. */
 const LEAST_KL = 1e-14;
 
@@ -107,7 +106,7 @@ async function closest(context: SearchContext, logits: Logits): Promise<Candidat
       distances[i] = (distances[i] as number) + sum;
     }
   });
-  const limit = CLOSER ** 2 * (distances[0] as number);
+  const limit = distances[0] as number;
   return all
     .map((candidate, i) => ({ candidate, far: distances[i + 1] as number }))
     .filter(({ far }) => far < limit)

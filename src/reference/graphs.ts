@@ -154,9 +154,13 @@ function rmsNorm(s: Scope, op: Op, x: string, weight: string): string {
   const normed = g.node('Mul', [x, scale]);
   const offset = Number(op.attributes['weight_offset'] ?? 0);
   const effective = offset === 0 ? weight : g.node('Add', [weight, s.scalar(offset)]);
+  return s.round(g.node('Mul', [roundsBeforeWeight(op, s.recipe) ? s.round(normed) : normed, effective]));
+}
+
+/** Whether a norm rounds before it multiplies by the weight. */
+export function roundsBeforeWeight(op: Op, recipe: Recipe): boolean {
   const eagerAfter = op.eager?.weight !== 'before_rounding';
-  const roundsFirst = s.recipe.inside === 'float32' ? false : s.recipe.norm_weight === 'eager' ? eagerAfter : !eagerAfter;
-  return s.round(g.node('Mul', [roundsFirst ? s.round(normed) : normed, effective]));
+  return recipe.inside === 'float32' ? false : recipe.norm_weight === 'eager' ? eagerAfter : !eagerAfter;
 }
 
 /** Rotary embedding of q and k, [T, heads, D], by cos and sin [T, R/2]; the half layout pairs i with i + R/2, the interleaved one 2i with 2i + 1. */
