@@ -66,3 +66,22 @@ test('positions start anew with each prompt', () => {
   expect(cos?.data).toEqual(Float32Array.from(angles, Math.cos));
   expect(sin?.data).toEqual(Float32Array.from(angles, Math.sin));
 });
+
+test('LongRoPE takes the frequencies of each prompt by its own length', () => {
+  const rope_scaling = { type: 'longrope', short_factor: [1, 1], long_factor: [2, 4] };
+  const phi3 = buildProgram(config('phi3', { rope_scaling, max_position_embeddings: 64, original_max_position_embeddings: 3 }));
+  const table = phi3.rope_tables['default'];
+  expect(table?.attention_factor).toBeGreaterThan(1);
+  const angles = (length: number) => {
+    const values = rotaryValues(phi3, joinPrompts(phi3, [[1], new Array<number>(length).fill(1), [1, 1]]));
+    const [cos, sin] = [values.get('cos:default'), values.get('sin:default')];
+    expect(cos?.shape).toEqual([length + 3, 2]);
+    // Second token of the prompt in the middle, and of the last one.
+    return [2, length + 2].map((row) => Math.atan2(sin?.data[row * 2 + 1] ?? 0, cos?.data[row * 2 + 1] ?? 0));
+  };
+  const short = table?.inv_freq[1] ?? 0;
+  const long = table?.long?.inv_freq[1] ?? 0;
+  expect(short / long).toBeCloseTo(4, 5);
+  expect(angles(3).map((angle) => angle / short)).toEqual([expect.closeTo(1, 5), expect.closeTo(1, 5)]);
+  expect(angles(4).map((angle) => angle / short)).toEqual([expect.closeTo(0.25, 5), expect.closeTo(1, 5)]);
+});

@@ -52,7 +52,7 @@ export function laneInputs(site: Site, lane: Lane): Record<string, NdArray> {
 }
 
 function weightOf({ checkpoint, dtype, kept }: SiteContext, ref: WeightRef): Promise<NdArray> {
-  const key = `${ref.tensor} ${ref.rows?.start ?? 0}`;
+  const key = `${ref.tensor} ${ref.rows?.start ?? 'whole'}`;
   const weight = kept?.get(key) ?? wholeWeight(checkpoint, ref, dtype);
   kept?.set(key, weight);
   return weight;
