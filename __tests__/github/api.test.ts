@@ -70,6 +70,21 @@ describe('retries', () => {
     expect(waits).toEqual([]);
   });
 
+  it('wait a minute for a limit that names no time, and take a date for one', async () => {
+    answer({ status: 403, body: { message: 'You have exceeded a secondary rate limit' } });
+    await getPull();
+    answer({ status: 503, headers: { 'retry-after': new Date(9_000_000).toUTCString() } });
+    await getPull(() => 9_000_000 - 5000);
+    expect(waits).toEqual([60_000, 5000]);
+  });
+
+  it('wait no longer than a minute in all', async () => {
+    const limit = { status: 429, headers: { 'retry-after': '35' } };
+    answer(limit, limit, limit);
+    expect(explain(await failureOf(getPull()), false)).toMatch(/rate limit is used up/);
+    expect(waits).toEqual([35_000]);
+  });
+
   it.each([401, 403, 404, 422])('do not repeat what HTTP %i forbids', async (status) => {
     answer({ ...FORBIDDEN_ANSWER, status });
     await failureOf(getPull());
@@ -102,6 +117,27 @@ describe('explanations', () => {
       /github-token is not valid \(HTTP 401: Bad credentials/,
     );
     expect(await explained({ status: 422, body: { message: 'No commit found' } })).toMatch(/^GitHub refused what was sent/);
+  });
+
+  it.each([
+    [
+      'a web page',
+      { status: 200, body: '<!doctype html><title>Sign in</title>', headers: { 'content-type': 'text/html' } },
+      'text/html instead of JSON',
+    ],
+    ['a web page that claims to be JSON', { status: 200, body: '<!doctype html>' }, 'instead of JSON|not valid JSON|Unexpected token'],
+    ['nothing', { status: 200, body: '' }, 'an empty answer'],
+  ])('do not take %s for an answer', async (_, canned, why) => {
+    expect(await explained(canned)).toMatch(new RegExp(`^no usable answer from GitHub \\(.*(${why})`));
+    // The double complains of it as well; that is not this test's matter.
+    github.violations = [];
+  });
+
+  it('tell a web page of an error from the error itself', async () => {
+    expect(await explained({ status: 500, body: '<html><b>Unicorn!</b></html>', headers: { 'content-type': 'text/html' } })).toMatch(
+      /^GitHub did not answer properly \(HTTP 500/,
+    );
+    github.violations = [];
   });
 
   it('say so when there was no answer', async () => {

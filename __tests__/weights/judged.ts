@@ -30,7 +30,16 @@ export function judged(path: string, policy: Policy): Promise<ModelReport> {
   const processes = kernelProcesses({ execution_provider: 'cpu', host, log: () => undefined });
   const hub = hubAccess({}, true);
   return judgeModel(
-    { config, kernels: policy === 'static' ? null : [], unfused: [], processes, engine, hub, log: () => undefined },
+    {
+      config,
+      kernels: policy === 'static' ? null : [],
+      unfused: [],
+      processes,
+      engine,
+      hub,
+      log: () => undefined,
+      signal: new AbortController().signal,
+    },
     { id: 'm', path },
   );
 }

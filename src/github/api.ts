@@ -9,8 +9,10 @@ export type Sleep = (milliseconds: number) => Promise<void>;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Tries in all. */
 const ATTEMPTS = 4;
-/** A server that asks for a longer wait is not waited for: a GPU runner costs money, and the verdict does not depend on it. */
+/** All waits together may take this long: a GPU runner costs money, and the verdict does not depend on it. */
 const LONGEST_WAIT_MS = 60_000;
+/** What GitHub asks for where a rate limit names no time (its page "Rate limits for the REST API"). */
+const UNNAMED_LIMIT_MS = 60_000;
 
 /**
  * A client for the API at `apiUrl`. The package is loaded only now: it reads the environment and the event file while it loads,
@@ -21,6 +23,12 @@ export async function connect(token: string, apiUrl: string): Promise<Octokit> {
   const octokit = github.getOctokit(token, { baseUrl: apiUrl.replace(/\/+$/, '') });
   octokit.hook.before('request', (options) => {
     options.request = { ...options.request, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) };
+  });
+  octokit.hook.after('request', ({ data, headers }) => {
+    // A proxy's page or a wrong GITHUB_API_URL can say 200 too; octokit hands on such text as if it were the answer.
+    if (typeof data === 'object' && data !== null) return;
+    const type = String(headers['content-type'] ?? '').split(';')[0];
+    throw new Error(`${apiUrl} gave ${data === '' || data === undefined ? 'an empty answer' : `${type || 'text'} instead of JSON`}`);
   });
   return octokit;
 }
@@ -53,11 +61,16 @@ function isRateLimit({ status, message, headers }: Failure): boolean {
 }
 
 /** How long GitHub asks to wait, or a doubling second when it says nothing. */
-function waitFor({ headers }: Failure, attempt: number, now: number): number {
-  const retryAfter = Number(headers['retry-after'] ?? NaN);
-  if (Number.isFinite(retryAfter) && retryAfter >= 0) return retryAfter * 1000;
+function waitFor(failure: Failure, attempt: number, now: number): number {
+  const { headers } = failure;
+  const asked = String(headers['retry-after'] ?? '');
+  if (/^\d+$/.test(asked)) return Number(asked) * 1000;
+  // RFC 9110 allows a date, which proxies use.
+  const date = Date.parse(asked);
+  if (Number.isFinite(date)) return Math.max(0, date - now);
   const reset = Number(headers['x-ratelimit-reset'] ?? NaN);
   if (headers['x-ratelimit-remaining'] === '0' && Number.isFinite(reset)) return Math.max(0, reset * 1000 - now);
+  if (isRateLimit(failure)) return UNNAMED_LIMIT_MS;
   return 1000 * 2 ** (attempt - 1);
 }
 
@@ -66,6 +79,7 @@ function waitFor({ headers }: Failure, attempt: number, now: number): number {
  * request: after a 502 nobody knows whether the comment was made, so it must be looked for again.
  */
 export async function withRetries<T>(task: () => Promise<T>, sleep: Sleep, now: () => number = Date.now): Promise<T> {
+  let waited = 0;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await task();
@@ -73,7 +87,8 @@ export async function withRetries<T>(task: () => Promise<T>, sleep: Sleep, now: 
       const failure = describe(error);
       const passing = failure.status === null ? isConnectionFailure(error) : failure.status >= 500 || isRateLimit(failure);
       const wait = waitFor(failure, attempt, now());
-      if (!passing || attempt === ATTEMPTS || wait > LONGEST_WAIT_MS) throw error;
+      if (!passing || attempt === ATTEMPTS || waited + wait > LONGEST_WAIT_MS) throw error;
+      waited += wait;
       await sleep(wait);
     }
   }
