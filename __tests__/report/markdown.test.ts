@@ -4,7 +4,7 @@ import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
 import { renderMarkdown } from '../../src/report/markdown.js';
 import { modelReport, report } from '../support/report.js';
-import { failing, hostile, passing, sensitive, story } from './sample.js';
+import { failing, hostile, passing, sensitive, story, watched } from './sample.js';
 
 const documents = new URL('./documents/', import.meta.url);
 
@@ -54,6 +54,18 @@ describe('renderMarkdown', () => {
       'models/qwen3-mini',
       'models/tinyllama-mini',
     ]);
+  });
+
+  it('says in one line that all canaries were caught, and which one was not, as text', () => {
+    expect(renderMarkdown(report([passing]))).not.toContain('canar');
+    const all = renderMarkdown(report([watched([true, true])]));
+    expect(all).toContain('<sub>2 canaries planted, 2 caught; smallest scale error that could be seen: 0.13%.</sub>');
+    expect(all).not.toContain('no_causal_mask');
+    const one = renderMarkdown(report([watched([true, false])]));
+    expect(one).toContain('2 canaries planted, 1 caught');
+    expect(one).toContain(
+      '- `no_causal_mask` beside `ort-attention` was not caught: layer 3 self_attn.attention, the causal mask left out &lt;b&gt;',
+    );
   });
 
   it('puts what fail-on names first even if other verdicts are worse', () => {

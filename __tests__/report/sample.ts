@@ -5,6 +5,18 @@ import { kernelResult, kernelTime, modelLevel, modelReport, numericResult, qwenS
 
 export const passing = modelReport();
 
+/** A model whose canaries were caught, or not. */
+export function watched(caught: readonly boolean[]): ModelReport {
+  const canaries = caught.map((one) => ({
+    kernel: 'ort-attention',
+    name: 'no_causal_mask',
+    caught: one,
+    by: one ? ('accuracy_ratio' as const) : null,
+    detail: 'layer 3 self_attn.attention, the causal mask left out <b>',
+  }));
+  return modelReport({ numeric: numericResult({ canaries, smallest_scale_error: 0.0013 }) });
+}
+
 export const sensitive = modelReport({
   id: 'models/qwen3-mini',
   architecture: 'qwen3',

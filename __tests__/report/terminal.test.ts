@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { stripVTControlCharacters } from 'node:util';
 import { renderGateLine, renderTerminal } from '../../src/report/terminal.js';
 import { modelReport, report } from '../support/report.js';
-import { failing, hostile, passing, sensitive, story } from './sample.js';
+import { failing, hostile, passing, sensitive, story, watched } from './sample.js';
 
 const ESCAPE = /\u001b/;
 
@@ -38,6 +38,13 @@ describe('renderTerminal', () => {
     expect(text).toContain('  > Kernel braid-rope: check the layout');
     expect(text).toContain('models/qwen3-mini: WARNING');
     expect(text).not.toContain('1 kernel passes');
+  });
+
+  it('says in one line how many canaries were planted and caught, and what scale error could be seen', () => {
+    expect(renderTerminal(report([passing]), { color: false })).not.toContain('canar');
+    const text = renderTerminal(report([watched([true, true]), watched([true])]), { color: false });
+    expect(text).toContain('\n\n3 canaries planted, 3 caught; smallest scale error that could be seen: 0.13%\n\ngate passed');
+    expect(renderTerminal(report([watched([false])]), { color: false })).toContain('1 canary planted, 0 caught');
   });
 
   it('writes colours only when asked', () => {

@@ -286,6 +286,60 @@ describe('a kernel whose own standard variant leaves the reference', () => {
   });
 });
 
+describe('a canary that passed', () => {
+  const detail = 'canary no_causal_mask was not caught: layer 14 self_attn.attention, the causal mask left out';
+
+  it('makes the model inconclusive, under a code of its own, and says what to do', () => {
+    const kernels = [kernelResult(), kernelResult({ kernel: 'blind', status: 'inconclusive', detail })];
+    const {
+      verdict: result,
+      reasons,
+      recommendations,
+    } = judge({ static: staticResult(), numeric: numericResult({ status: 'inconclusive', kernels }) });
+    expect(result).toBe('INCONCLUSIVE');
+    expect(reasons[0]).toEqual({ code: 'canary_passed', message: `Kernel blind (attention) could not be judged: ${detail}.` });
+    expect(recommendations[0]).toContain('use the default thresholds of `numeric`, and more or longer prompts');
+  });
+
+  it('at the model level does so too', () => {
+    const model = modelLevel({ status: 'inconclusive', detail: 'canary zeros was not caught: all logits 0: kl_ratio 1.50' });
+    const {
+      verdict: result,
+      reasons,
+      recommendations,
+    } = judge({ static: staticResult(), numeric: numericResult({ status: 'inconclusive', model }) });
+    expect(result).toBe('INCONCLUSIVE');
+    expect(reasons[0]?.code).toBe('canary_passed');
+    expect(reasons[0]?.message).toMatch(/^The whole model could not be judged: canary zeros was not caught: all logits 0/);
+    expect(recommendations.length).toBe(1);
+  });
+});
+
+describe('what is responsible for a model that fails', () => {
+  const layers = Array.from({ length: 28 }, (_, layer) => ({ layer, injected: null, inherited: null, floor: null }));
+  const said = (changes: Parameters<typeof modelLevel>[0]) => {
+    const model = modelLevel({ status: 'fail', kl_ratio: 7.3, layers, ...changes });
+    return judge({ static: staticResult(), numeric: numericResult({ status: 'fail', model }) }).reasons[0]?.message;
+  };
+
+  it.each([
+    [[12, 13, 14, 15], 7.3, 'qk in layers 12 to 15 alone makes kl_ratio 7.30×'],
+    [[14], 7.3, 'qk in layer 14 alone makes kl_ratio 7.30×'],
+    [[0, 3, 4, 5, 27], 7.3, 'qk in layers 0, 3 to 5 and 27 alone makes kl_ratio 7.30×'],
+    [layers.map(({ layer }) => layer), 7.3, 'qk in every layer alone makes kl_ratio 7.30×'],
+    [[], 7.3, 'qk outside of the layers alone makes kl_ratio 7.30×'],
+    [[1], null, 'qk in layer 1 alone makes logits that are not finite'],
+  ])('is said in words: layers %j', (where, kl_ratio, words) => {
+    const message = said({ first_layer_above_floor: 12, responsible: [{ kernel: 'qk', layers: where, kl_ratio }] });
+    expect(message).toContain(`the fused model leaves the noise floor in layer 12; ${words}`);
+  });
+
+  it('may be no kernel alone, or not have been searched', () => {
+    expect(said({ responsible: [] })).toContain('no kernel alone makes it so: their errors add up');
+    expect(said({ responsible: null })).not.toContain('alone');
+  });
+});
+
 describe('numericLevel', () => {
   it('is the worst of all parts', () => {
     expect(numericLevel(null)).toBeNull();
