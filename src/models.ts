@@ -62,7 +62,8 @@ export async function judgeModel(run: ModelRun, ref: ModelRef): Promise<ModelRep
   const { config } = run;
   const evidence = { static: found.static, numeric: found.numeric, failure, policy: config.policy, thresholds: config };
   const { verdict, reasons, recommendations } = decide(evidence);
-  return { id: ref.id, ...found, verdict, reasons, diagnosis: diagnose(found.numeric), recommendations };
+  const unsettled = { baseline: null, allowed: null };
+  return { id: ref.id, ...found, verdict, reasons, diagnosis: diagnose(found.numeric), recommendations, ...unsettled };
 }
 
 /** The work's result, or the failure `cancelled` as soon as the job is cancelled: what it had found by then is kept. */

@@ -89,7 +89,7 @@ describe('fused-compat check', () => {
 
   it('hands every option to the configuration', async () => {
     const words =
-      'check a b --kernels k --policy strict --fail-on warning,incompatible --dtype float16 --execution-provider webgpu --require-gpu --output o --layers 0,2-3 --jobs 3 --offline';
+      'check a b --kernels k --policy strict --fail-on warning,incompatible --dtype float16 --execution-provider webgpu --require-gpu --output o --layers 0,2-3 --jobs 3 --baseline base.json --offline';
     await writeFile(join(cwd, 'p.txt'), 'hello\n');
     const { configs } = await cli([...words.split(' '), '--prompts', 'p.txt']);
     expect(configs[0]).toMatchObject({
@@ -106,6 +106,7 @@ describe('fused-compat check', () => {
       output: join(cwd, 'o'),
       layers: [0, 2, 3],
       jobs: 3,
+      baseline: join(cwd, 'base.json'),
       offline: true,
       prompts: [{ text: 'hello' }],
     });
@@ -276,7 +277,7 @@ describe('help', () => {
 
   it('lists every option of check that the design names', async () => {
     const { out } = await cli(['check', '--help']);
-    for (const name of 'config kernels policy fail-on dtype execution-provider require-gpu prompts output format layers jobs offline quiet'.split(
+    for (const name of 'config kernels policy fail-on dtype execution-provider require-gpu prompts output format layers jobs baseline offline quiet'.split(
       ' ',
     )) {
       expect(out).toContain(`--${name}`);

@@ -57,6 +57,9 @@ describe('loadConfig', () => {
       max_prompt_tokens: 64,
       layers: 'all',
       jobs: null,
+      baseline: null,
+      allow: [],
+      reproduce: ['--config', 'fused-compat.yml'],
       output: join(cwd, 'fused-compat-report'),
       static: {
         extreme_weight: 10,
@@ -118,6 +121,59 @@ describe('loadConfig', () => {
       'fused-compat.yml: jobs: 1.5 is not allowed; allowed: a whole number from 1 to 64',
     );
     expect(await problem('models: [m]\njobs: 0')).toBe('fused-compat.yml: jobs: 0 is out of range; allowed: >= 1');
+  });
+
+  it('reads known failures, each with its model, reason and last day', async () => {
+    const { config } = await load(
+      'models: [m]\nallow:\n  - { model: m, reason: see issue 12, until: 2026-02-28 }\n  - { model: n, kernel: k, reason: r, until: "2028-02-29" }',
+    );
+    expect(config.allow).toEqual([
+      { model: 'm', kernel: null, reason: 'see issue 12', until: '2026-02-28' },
+      { model: 'n', kernel: 'k', reason: 'r', until: '2028-02-29' },
+    ]);
+  });
+
+  it('finds the baseline beside the file that names it, or in the working directory', async () => {
+    const cwd = await folder({ 'sub/c.yml': 'models: [m]\nbaseline: base/report.json' });
+    expect((await loadConfig({ cwd, file: 'sub/c.yml' })).baseline).toBe(join(cwd, 'sub/base/report.json'));
+    expect((await loadConfig({ cwd, overrides: { models: 'm', baseline: 'base/report.json' } })).baseline).toBe(
+      join(cwd, 'base/report.json'),
+    );
+  });
+
+  it('knows the arguments that give it again', async () => {
+    const overrides = {
+      models: 'm',
+      kernels: 'my kernels',
+      'fail-on': 'WARNING,\n INCOMPATIBLE',
+      'require-gpu': 'true',
+      layers: '0,2-3',
+      jobs: '2',
+      prompts: ['a'],
+    };
+    const { config } = await load('dtype: float16', { overrides });
+    expect(config.reproduce).toEqual([
+      '--config',
+      'fused-compat.yml',
+      '--kernels',
+      'my kernels',
+      '--fail-on',
+      'WARNING,INCOMPATIBLE',
+      '--require-gpu',
+      '--layers',
+      '0,2-3',
+    ]);
+    const again = await load('dtype: float16', {
+      overrides: { models: 'm', kernels: 'my kernels', 'fail-on': 'WARNING,INCOMPATIBLE', 'require-gpu': true, layers: '0,2-3' },
+    });
+    expect({ ...again.config, kernels: '', output: '', models: [], prompts: [], jobs: 0 }).toEqual({
+      ...config,
+      kernels: '',
+      output: '',
+      models: [],
+      prompts: [],
+      jobs: 0,
+    });
   });
 
   it('accepts snake_case spelling, but not a key in both spellings', async () => {
@@ -237,6 +293,23 @@ describe('a configuration error', () => {
     ['static: { extreme-share-fail: 1.5 }', 'fused-compat.yml: static.extreme-share-fail: 1.5 is out of range; allowed: <= 1'],
     ['numeric: { pass-ratio: .nan }', 'fused-compat.yml: numeric.pass-ratio: null is not allowed'],
     ['{ require-gpu: true, execution-provider: cpu }', 'require-gpu: true contradicts execution-provider cpu'],
+    [
+      'allow: yes',
+      'fused-compat.yml: allow: "yes" is not allowed; allowed: a list of {model: ..., kernel: ..., reason: ..., until: YYYY-MM-DD}',
+    ],
+    [
+      'allow: [{ model: m, until: 2026-01-01 }]',
+      'fused-compat.yml: allow[0]: {"model":"m","until":"2026-01-01"} lacks reason; allowed: a list of',
+    ],
+    ['allow: [{ model: m, reason: r, until: soon }]', 'fused-compat.yml: allow[0].until: "soon" is not allowed; allowed: a list of'],
+    [
+      'allow: [{ model: m, reason: r, until: 2026-02-30 }]',
+      'fused-compat.yml: allow[0].until: "2026-02-30" is no day; allowed: such as 2026-12-31',
+    ],
+    ['allow: [{ model: m, reason: r, until: 2026-13-01 }]', 'fused-compat.yml: allow[0].until: "2026-13-01" is no day'],
+    ['allow: [{ model: m, reason: "", until: 2026-12-01 }]', 'fused-compat.yml: allow[0].reason: "" is empty'],
+    ['allow: [{ modle: m, reason: r, until: 2026-12-01 }]', 'fused-compat.yml: allow[0].modle: is not a known key; did you mean model?'],
+    ['baseline: ""', 'fused-compat.yml: baseline: "" is empty'],
     ['static: 3', 'fused-compat.yml: static: 3 is not allowed; allowed: a mapping'],
     ['prompts: []', 'fused-compat.yml: prompts: [] is empty'],
     ['kernels: ""', 'fused-compat.yml: kernels: "" is empty'],

@@ -63,12 +63,13 @@ export interface CheckOptions {
   output?: string;
   layers?: string;
   jobs?: string;
+  baseline?: string;
   offline?: true;
   format: Format;
   quiet?: true;
 }
 
-export type InspectOptions = Pick<CheckOptions, 'config' | 'failOn' | 'output' | 'format' | 'jobs' | 'offline' | 'quiet'>;
+export type InspectOptions = Pick<CheckOptions, 'config' | 'failOn' | 'output' | 'format' | 'jobs' | 'baseline' | 'offline' | 'quiet'>;
 
 export interface KernelsOptions {
   format: 'table' | 'json';
@@ -99,6 +100,7 @@ export async function check(models: string[], options: CheckOptions, edges: Edge
       output: options.output,
       layers: options.layers,
       jobs: options.jobs,
+      baseline: options.baseline,
       offline: options.offline,
     },
     cwd: edges.cwd,
@@ -110,8 +112,8 @@ export async function check(models: string[], options: CheckOptions, edges: Edge
 
 /** The static check alone: `check` under the policy that runs no kernel. Writes no file unless it is told where. */
 export async function inspect(models: string[], options: InspectOptions, edges: Edges): Promise<number> {
-  const { failOn, output, jobs, offline } = options;
-  const overrides = { models, policy: 'static', 'fail-on': failOn, output, jobs, offline };
+  const { failOn, output, jobs, baseline, offline } = options;
+  const overrides = { models, policy: 'static', 'fail-on': failOn, output, jobs, baseline, offline };
   const config = await loadConfig({ file: options.config, overrides, cwd: edges.cwd, nameOverride: nameOption });
   const report = await withProgress(edges, options.quiet, async (run) => (await edges.loadGate()).check(config, run));
   return deliver(report, options.output === undefined ? null : config.output, options, edges);

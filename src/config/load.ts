@@ -6,7 +6,7 @@ import { readConfigFile, readPromptsFile } from './file.js';
 import type { ConfigFile } from './file.js';
 import { applySchema, isMapping, normaliseKeys, show, typeOfKey } from './validate.js';
 import type { NamePlace, RawConfig } from './validate.js';
-import type { Config, ModelRef, Prompt } from './types.js';
+import type { AllowRule, Config, ModelRef, Prompt } from './types.js';
 
 export interface LoadOptions {
   /** Configuration file; undefined or '': fused-compat.yml (or .yaml) in `cwd`, if there is one. */
@@ -51,7 +51,13 @@ export async function loadConfig({ file, overrides = {}, cwd, nameOverride = (ke
 
   const raw = withListForms({ ...fromFile, ...given });
   const folderOf = (key: string): string => (key in given || !(key in raw) || source === null ? cwd : dirname(source.path));
-  const folders = { models: folderOf('models'), kernels: folderOf('kernels'), output: folderOf('output'), prompts: folderOf('prompts') };
+  const folders = {
+    models: folderOf('models'),
+    kernels: folderOf('kernels'),
+    output: folderOf('output'),
+    prompts: folderOf('prompts'),
+    baseline: folderOf('baseline'),
+  };
   if (typeof raw['prompts'] === 'string' && raw['prompts'] !== '')
     raw['prompts'] = await promptsFromFile(raw['prompts'], folders.prompts, problems);
 
@@ -61,7 +67,7 @@ export async function loadConfig({ file, overrides = {}, cwd, nameOverride = (ke
   const layers = parseLayers(raw['layers'], place(['layers']), problems);
   problems.push(...contradictions(raw, place));
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
-  return toConfig(raw, layers, folders);
+  return toConfig(raw, layers, folders, reproduce(source, given));
 }
 
 function fileKeys(source: ConfigFile | null, place: NamePlace, problems: string[]): RawConfig {
@@ -158,13 +164,42 @@ function contradictions(raw: RawConfig, place: NamePlace): string[] {
   if (raw['require-gpu'] === true && raw['execution-provider'] === 'cpu') {
     problems.push(`${place(['require-gpu'])}: true contradicts execution-provider cpu; allowed: webgpu, cuda or auto with it`);
   }
+  for (const [index, { until }] of (raw['allow'] as AllowRule[]).entries())
+    if (!isDay(until)) problems.push(`${place(['allow', String(index), 'until'])}: ${show(until)} is no day; allowed: such as 2026-12-31`);
   return problems;
 }
 
-function toConfig(raw: RawConfig, layers: 'all' | number[], folders: Record<'models' | 'kernels' | 'output', string>): Config {
+/** JavaScript takes February 30 for March 2. */
+function isDay(text: string): boolean {
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+}
+
+/** What changes a result and can be said on a command line; a list of prompts cannot. */
+const REPRODUCED = ['kernels', 'policy', 'fail-on', 'dtype', 'execution-provider', 'require-gpu', 'prompts', 'layers'];
+
+/** The configuration file and what was given beside it, as arguments of `check`. */
+function reproduce(source: ConfigFile | null, given: RawConfig): string[] {
+  const options = REPRODUCED.flatMap((key) => {
+    const value = given[key];
+    if (value === true) return [`--${key}`];
+    if (key === 'fail-on' && Array.isArray(value)) return ['--fail-on', value.join(',')];
+    if (key === 'fail-on' && typeof value === 'string') return ['--fail-on', splitList(value).join(',')];
+    return typeof value === 'string' || typeof value === 'number' ? [`--${key}`, String(value)] : [];
+  });
+  return [...(source === null ? [] : ['--config', source.name]), ...options];
+}
+
+function toConfig(
+  raw: RawConfig,
+  layers: 'all' | number[],
+  folders: Record<'models' | 'kernels' | 'output' | 'baseline', string>,
+  reproduced: string[],
+): Config {
   // The schema has vouched for every type; only the spelling of keys and the resolved values differ from it.
-  const checked = snakeKeys(raw) as Omit<Config, 'models' | 'prompts' | 'fail_on'> & {
+  const checked = snakeKeys(raw) as Omit<Config, 'models' | 'prompts' | 'fail_on' | 'allow' | 'reproduce'> & {
     models: string[];
+    allow: (Omit<AllowRule, 'kernel'> & { kernel?: string })[];
     prompts: (string | Prompt)[] | null;
     fail_on: Config['fail_on'] | 'never';
   };
@@ -173,6 +208,9 @@ function toConfig(raw: RawConfig, layers: 'all' | number[], folders: Record<'mod
     models: modelRefs(checked.models, folders.models),
     kernels: checked.kernels === null ? null : resolve(folders.kernels, checked.kernels),
     output: resolve(folders.output, checked.output),
+    baseline: checked.baseline === null ? null : resolve(folders.baseline, checked.baseline),
+    allow: checked.allow.map((rule) => ({ ...rule, kernel: rule.kernel ?? null })),
+    reproduce: reproduced,
     fail_on: checked.fail_on === 'never' ? [] : [...new Set(checked.fail_on)],
     prompts: checked.prompts?.map((prompt) => (typeof prompt === 'string' ? { text: prompt } : prompt)) ?? null,
     layers,

@@ -46,6 +46,17 @@ export interface ModelRef {
   path: string;
 }
 
+/** A known failure that does not fail the gate for a while. */
+export interface AllowRule {
+  /** As `models` names it, with or without its `@revision`. */
+  model: string;
+  /** null: whatever fails in this model. */
+  kernel: string | null;
+  reason: string;
+  /** Last day (UTC), `YYYY-MM-DD`. */
+  until: string;
+}
+
 export interface Config {
   /** At least one, each path once, in the user's order. */
   models: ModelRef[];
@@ -67,6 +78,12 @@ export interface Config {
   layers: 'all' | number[];
   /** How many models are judged at the same time; null: as many as suits the policy. */
   jobs: number | null;
+  /** Absolute path of a report.json to compare with; null: none. */
+  baseline: string | null;
+  /** Known failures. */
+  allow: AllowRule[];
+  /** Arguments of `check` that give this configuration again, but for its models; what no argument can say is not in it. */
+  reproduce: string[];
   /** Absolute folder for report.json and report.md. */
   output: string;
   static: StaticThresholds;

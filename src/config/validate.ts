@@ -21,7 +21,11 @@ const ALLOWED: Record<string, string> = {
   models: 'a list of models',
   jobs: 'a whole number from 1 to 64',
   prompts: 'a list of prompts, or the path of a .txt or .json file',
+  allow: 'a list of {model: ..., kernel: ..., reason: ..., until: YYYY-MM-DD}',
 };
+
+/** Lists whose entries may have keys of their own. */
+const LISTS_OF_MAPPINGS = new Set(['prompts', 'allow']);
 
 const TYPE_WORDS: Record<string, string> = {
   boolean: 'true or false',
@@ -50,7 +54,7 @@ export function normaliseKeys(value: Record<string, unknown>, place: NamePlace, 
 
 function normaliseEntry(entry: unknown, place: NamePlace, problems: string[], path: string[]): unknown {
   if (isMapping(entry)) return normaliseKeys(entry, place, problems, path);
-  if (path[0] !== 'prompts' || !Array.isArray(entry) || path.length > 1) return entry;
+  if (!LISTS_OF_MAPPINGS.has(path[0] ?? '') || !Array.isArray(entry) || path.length > 1) return entry;
   return entry.map((item: unknown, index) => (isMapping(item) ? normaliseKeys(item, place, problems, [...path, String(index)]) : item));
 }
 
@@ -107,6 +111,8 @@ function complaint(error: ErrorObject, params: Record<string, unknown>, allowed:
     case 'maxItems':
     case 'maxLength':
       return `is too long; allowed: at most ${limit} ${error.keyword === 'maxItems' ? 'entries' : 'characters'}`;
+    case 'required':
+      return `lacks ${String(params['missingProperty'])}; allowed: ${allowed ?? 'it with a value'}`;
     case 'minProperties':
     case 'maxProperties':
       return 'is not allowed; allowed: exactly one of text, input-ids';

@@ -66,6 +66,7 @@ const CONFIG_INPUTS = [
   'prompts',
   'layers',
   'jobs',
+  'baseline',
   'output',
 ];
 

@@ -47,7 +47,7 @@ function figuresOf({ static: checked, numeric }: ModelReport): string[] {
     norm(checked?.k_weight_ratio ?? null),
     score(checked?.score ?? null),
     difference(largest(kernels.map((kernel) => kernel.max_abs_diff))),
-    multiple(largest([...kernels.flatMap((kernel) => [kernel.accuracy_ratio, kernel.max_ratio]), numeric?.model?.kl_ratio ?? null])),
+    multiple(noiseRatio({ numeric })),
     multiple(numeric?.model?.amplification ?? null),
     percent(numeric?.model?.top1_agreement ?? null),
     multiple(speed(numeric?.performance ?? null)),
@@ -61,6 +61,12 @@ function speed(performance: Performance | null): number | null {
   const compared = performance?.kernels.filter(({ speedup }) => speedup !== null) ?? [];
   const sum = (of: 'fused_us' | 'standard_us') => compared.reduce((total, kernel) => total + (kernel[of] ?? 0), 0);
   return compared.length === 0 ? null : sum('standard_us') / sum('fused_us');
+}
+
+/** The worst error of a model's kernels and of the model as a whole, in multiples of the noise floor. */
+export function noiseRatio({ numeric }: Pick<ModelReport, 'numeric'>): number | null {
+  const kernels = numeric?.kernels ?? [];
+  return largest([...kernels.flatMap((kernel) => [kernel.accuracy_ratio, kernel.max_ratio]), numeric?.model?.kl_ratio ?? null]);
 }
 
 function largest(values: (number | null)[]): number | null {

@@ -269,7 +269,73 @@ export interface Report {
   fail_on: Verdict[];
   gate: 'pass' | 'fail';
   models: ModelReport[];
-  /** The only part that differs between two runs on the same input. */
+  /** null: none was given. */
+  baseline: Baseline | null;
+  /** Known failures that the configuration allows, in its order. */
+  allow: AllowEntry[];
+  /** Arguments of `fused-compat check` that give this configuration again, but for its models. */
+  reproduce: string[];
   /** This and the measured times of `numeric.performance` are all that differs between two runs on the same input. */
   timing: { started_at: string; duration_ms: number; models: { id: string; duration_ms: number }[] };
 }
+  /** null: there is no baseline, or it was not used. */
+  baseline: ModelBaseline | null;
+  /** Why its verdict does not fail the gate although it is one of `fail_on`; null: nothing allows it, or nothing has to. */
+  allowed: Allowance | null;
+}
+
+/** Against the baseline. worse, better: by more than noise. */
+export type Change = 'new' | 'worse' | 'better' | 'same';
+
+/** A model beside what the baseline says of it. */
+export interface ModelBaseline {
+  change: Change;
+  /** Of the baseline; null: it does not have this model. */
+  verdict: Verdict | null;
+  /** The baseline's worst error of kernels and model over the noise floor. */
+  noise_ratio: number | null;
+  /** What changed, with numbers; null: nothing. */
+  detail: string | null;
+  kernels: KernelBaseline[];
+  /** Kernels of the baseline that did not run on this model. */
+  missing_kernels: string[];
+}
+
+export interface KernelBaseline {
+  kernel: string;
+  change: Change;
+  status: Level | null;
+  /** The larger of the baseline's accuracy_ratio and max_ratio. */
+  noise_ratio: number | null;
+  detail: string | null;
+}
+
+/** The report that this one was compared with. */
+export interface Baseline {
+  /** Version of fused-compat that made it; null: it could not be read. */
+  version: string | null;
+  started_at: string | null;
+  /** Why it was not used; null: it was. */
+  problem: string | null;
+  /** Models that it has and this report has not. */
+  missing_models: string[];
+}
+
+/** A known failure that the configuration allows for a while. */
+export interface Allowance {
+  reason: string;
+  /** Last day (UTC) of it, e.g. 2026-12-31. */
+  until: string;
+  /** Kernels that it is for; null: whatever fails in this model. */
+  kernels: string[] | null;
+}
+
+/** One entry of the configuration's `allow`, and what came of it. */
+export interface AllowEntry {
+  model: string;
+  kernel: string | null;
+  reason: string;
+  until: string;
+  status: 'used' | 'expired' | 'unused';
+  /** Why it had no effect; null: it had. */
+  detail: string | null;
