@@ -20,12 +20,12 @@ import { judgeModel, servingDtype, tokenize } from './models.js';
 import type { NdArray } from './reference/ndarray.js';
 import { checkPrompt } from './reference/sequence.js';
 import { onnxruntimeVersion } from './reference/runtime.js';
-import type { ModelReport, Report, ServingDtype } from './report/types.js';
 import { compareWithBaseline, readBaseline } from './report/baseline.js';
+import type { ModelReport, Report, ServingDtype } from './report/types.js';
 import { startThreads, type Engine } from './threads.js';
 import { wasCancelled } from './verdict/cancelled.js';
-import { gate } from './verdict/verdict.js';
 import { applyAllowances } from './verdict/allowances.js';
+import { gate } from './verdict/verdict.js';
 import { openCheckpoint } from './weights/checkpoint.js';
 import { readModelConfig } from './weights/model-config.js';
 import { refuseUnlessRunnable } from './weights/runnable.js';
@@ -88,15 +88,15 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
   }
 }
 
-/** How many models are judged at the same time; a numeric diff keeps a thread busy. */
-function jobsOf({ jobs, policy }: Config): number {
-  return jobs ?? (policy === 'static' ? STATIC_JOBS : Math.min(MAX_THREADS, availableParallelism()));
 /** The report beside the baseline's, and with the failures that are allowed on that day. */
 async function settled(report: Report, { baseline, allow }: Config, day: Date): Promise<Report> {
   const compared = baseline === null ? report : compareWithBaseline(report, await readBaseline(baseline));
   return applyAllowances(compared, allow, day.toISOString().slice(0, 10));
 }
 
+/** How many models are judged at the same time; a numeric diff keeps a thread busy. */
+function jobsOf({ jobs, policy }: Config): number {
+  return jobs ?? (policy === 'static' ? STATIC_JOBS : Math.min(MAX_THREADS, availableParallelism()));
 }
 
 function accessOf({ env = process.env, log, patience, shared }: Edges, offline: boolean): HubAccess {
@@ -127,12 +127,12 @@ function heading(config: Config, models: readonly ModelReport[], gpu: string | n
     policy: config.policy,
     fail_on: config.fail_on,
     gate: gateOf(models, config.fail_on),
-  };
-}
-
     baseline: null,
     allow: [],
     reproduce: config.reproduce,
+  };
+}
+
 /** A job that was cancelled has not judged what it should, which no `fail_on` but never lets pass. */
 function gateOf(models: readonly ModelReport[], failOn: Config['fail_on']): Report['gate'] {
   if (failOn.length > 0 && wasCancelled(models)) return 'fail';

@@ -259,25 +259,6 @@ export interface ModelReport {
   numeric: NumericResult | null;
   diagnosis: Reason[] | { code: string; message: string }[];
   recommendations: string[];
-}
-
-export interface Report {
-  schema_version: 1;
-  tool: { name: 'fused-compat'; version: string; onnxruntime: string | null };
-  host: { platform: string; arch: string; node: string; cpu: string | null; gpu: string | null };
-  policy: Policy;
-  fail_on: Verdict[];
-  gate: 'pass' | 'fail';
-  models: ModelReport[];
-  /** null: none was given. */
-  baseline: Baseline | null;
-  /** Known failures that the configuration allows, in its order. */
-  allow: AllowEntry[];
-  /** Arguments of `fused-compat check` that give this configuration again, but for its models. */
-  reproduce: string[];
-  /** This and the measured times of `numeric.performance` are all that differs between two runs on the same input. */
-  timing: { started_at: string; duration_ms: number; models: { id: string; duration_ms: number }[] };
-}
   /** null: there is no baseline, or it was not used. */
   baseline: ModelBaseline | null;
   /** Why its verdict does not fail the gate although it is one of `fail_on`; null: nothing allows it, or nothing has to. */
@@ -339,3 +320,22 @@ export interface AllowEntry {
   status: 'used' | 'expired' | 'unused';
   /** Why it had no effect; null: it had. */
   detail: string | null;
+}
+
+export interface Report {
+  schema_version: 1;
+  tool: { name: 'fused-compat'; version: string; onnxruntime: string | null };
+  host: { platform: string; arch: string; node: string; cpu: string | null; gpu: string | null };
+  policy: Policy;
+  fail_on: Verdict[];
+  gate: 'pass' | 'fail';
+  models: ModelReport[];
+  /** null: none was given. */
+  baseline: Baseline | null;
+  /** Known failures that the configuration allows, in its order. */
+  allow: AllowEntry[];
+  /** Arguments of `fused-compat check` that give this configuration again, but for its models. */
+  reproduce: string[];
+  /** This and the measured times of `numeric.performance` are all that differs between two runs on the same input. */
+  timing: { started_at: string; duration_ms: number; models: { id: string; duration_ms: number }[] };
+}
