@@ -7,10 +7,10 @@ import type { Site } from '../kernels/sites.js';
 import { joinRows, rows, type NdArray } from '../reference/ndarray.js';
 import { distinctRecipes, eager, ORACLE, validRecipes } from '../reference/recipes.js';
 import type { Sequence } from '../reference/sequence.js';
-import type { Cause, CauseCode } from '../report/types.js';
+import type { Cause } from '../report/types.js';
 import { accuracyRatio, judgeMeasure, place } from './kernel-level.js';
 import { hypotheses, type Hypothesis, type Subject } from './hypotheses.js';
-import { measure } from './measure.js';
+import { measure, type Measure } from './measure.js';
 import { callKernel, runSite, siteWeights, type Change, type SiteContext, type Tensors } from './site.js';
 
 /** A site at which a kernel leaves the reference. */
@@ -54,6 +54,9 @@ const TOKENS = { products: 64, others: 256 };
 /** Hypotheses that come closest by one recipe; only they are held to the criteria of the gate. */
 const CLOSEST = 6;
 
+/** A sum in a narrow accumulator is told from any other small error by its very bits only. */
+const SAME_BITS = 0.9;
+
 /** The causes of what was noted; none where nothing, or more than one thing, explains it. */
 export async function findCauses(context: SearchContext, suspects: Suspects): Promise<Cause[]> {
   const causes: Cause[] = [];
@@ -93,21 +96,33 @@ async function causeAt(context: SearchContext, kernel: Kernel, variant: Variant,
     const ratios = await explains(context, hypothesis, observed);
     if (ratios !== null) fits.push({ hypothesis, ratios });
   }
-  const best = single(fits.map(({ hypothesis, ratios }) => ({ hypothesis, ratios, worst: Math.max(...ratios) })));
-  if (best === null) return null;
+  const found = single(fits.map(({ hypothesis, ratios }) => ({ hypothesis, ratios, worst: Math.max(...ratios) })));
+  if (found === null) return null;
+  const { best, says } = found;
   const evidence = observed.map(({ site, ratio }, i) => ({ place: place(site), ratio: best.ratios[i] as number, instead: ratio }));
-  return {
-    kernel: kernel.name,
-    variant,
-    code: best.hypothesis.code,
-    message: `${best.hypothesis.says}: ${proof('accuracy_ratio', evidence)}`,
-  };
+  return { kernel: kernel.name, variant, code: best.hypothesis.code, message: `${says}: ${proof('accuracy_ratio', evidence)}` };
 }
 
-/** The best of the hypotheses that fit, unless they are of several kinds: then the data do not tell them apart. */
-export function single<F extends { hypothesis: { code: CauseCode }; worst: number }>(fits: readonly F[]): F | null {
-  if (new Set(fits.map(({ hypothesis }) => hypothesis.code)).size !== 1) return null;
-  return fits.reduce<F | null>((best, fit) => (best === null || fit.worst < best.worst ? fit : best), null);
+/** Fits that are this near to the best one are as good. */
+const AS_GOOD = 1.1;
+
+/**
+ * The best of the hypotheses that fit, in words with those of its kind that fit as well; null when they are of several kinds: then the data do
+ * not tell them apart.
+ */
+export function single<F extends Fit>(fits: readonly F[]): { best: F; says: string } | null {
+  const [first] = fits;
+  if (first === undefined || fits.some(({ hypothesis }) => hypothesis.code !== first.hypothesis.code)) return null;
+  const best = fits.reduce((least, fit) => (fit.worst < least.worst ? fit : least));
+  const alike = fits.filter(({ worst }) => worst <= best.worst * AS_GOOD).map(({ hypothesis }) => hypothesis.says);
+  const others = [...new Set(alike)].filter((says) => says !== best.hypothesis.says);
+  return { best, says: [best.hypothesis.says, ...others].join(', or ') };
+}
+
+/** A hypothesis that explains the output, and the largest ratio that is left. */
+interface Fit {
+  readonly hypothesis: Pick<Hypothesis, 'code' | 'says'>;
+  readonly worst: number;
 }
 
 /** The numbers behind a cause, in words. */
@@ -196,11 +211,11 @@ function distance(a: NdArray | undefined, b: NdArray | undefined, unchanged: NdA
 }
 
 /** Accuracy ratios against the changed reference at every site; null where one of them does not pass. */
-async function explains(context: SearchContext, { change }: Hypothesis, observed: readonly Observed[]): Promise<number[] | null> {
+async function explains(context: SearchContext, { code, change }: Hypothesis, observed: readonly Observed[]): Promise<number[] | null> {
   const ratios: number[] = [];
   for (const seen of observed) {
-    const { level, ratio } = await judged(context, change, seen);
-    if (level !== 'pass') return null;
+    const { level, ratio, equal } = await judged(context, change, seen);
+    if (level !== 'pass' || (code === 'accumulation_dtype' && equal < SAME_BITS)) return null;
     ratios.push(ratio);
   }
   return ratios;
@@ -211,7 +226,7 @@ async function judged(
   context: SearchContext,
   change: Change | undefined,
   { site, inputs, sequence, outputs }: Omit<Observed, 'ratio'>,
-): Promise<{ level: 'pass' | 'off'; ratio: number }> {
+): Promise<{ level: 'pass' | 'off'; ratio: number; equal: number }> {
   const { program, dtype, limits } = context;
   const ops = program.ops.slice(site.start, site.end + 1).map(({ op }) => op);
   const by = changed(context, change);
@@ -226,6 +241,10 @@ async function judged(
       dtype,
     ),
   );
-  const passes = measures.every((each) => judgeMeasure(each, dtype, limits).level === 'pass');
-  return { level: passes ? 'pass' : 'off', ratio: Math.max(...measures.map((each) => (each.non_finite > 0 ? NaN : accuracyRatio(each)))) };
+  const total = (value: (each: Measure) => number) => measures.reduce((sum, each) => sum + value(each), 0);
+  return {
+    level: measures.every((each) => judgeMeasure(each, dtype, limits).level === 'pass') ? 'pass' : 'off',
+    ratio: Math.max(...measures.map((each) => (each.non_finite > 0 ? NaN : accuracyRatio(each)))),
+    equal: Math.max(...recipes.map((_, i) => total(({ equal_to }) => equal_to[i] as number))) / total(({ elements }) => elements),
+  };
 }

@@ -1,7 +1,7 @@
 // What to do next, in order of use. One sentence per cause; a cause that was not seen gets none.
 
 import type { ReasonCode } from '../errors.js';
-import type { KernelResult, StaticResult, Verdict } from '../report/types.js';
+import type { Cause, CauseCode, KernelResult, StaticResult, Verdict } from '../report/types.js';
 import { magnitude, percent } from '../report/numbers.js';
 import type { Evidence } from './verdict.js';
 
@@ -41,7 +41,10 @@ export function recommend(evidence: Evidence, verdict: Verdict): string[] {
   const advice: (string | undefined)[] = [];
   if (failure !== null) advice.push(AFTER_FAILURE[failure.code]);
   if (numeric?.kernels.length === 0) advice.push(AFTER_FAILURE.no_kernels);
-  for (const kernel of numeric?.kernels ?? []) advice.push(forKernel(kernel, evidence.thresholds.numeric.scale_standard_errors));
+  for (const kernel of numeric?.kernels ?? []) {
+    const cause = numeric?.causes.find((each) => each.kernel === kernel.kernel);
+    advice.push(cause === undefined ? forKernel(kernel, evidence.thresholds.numeric.scale_standard_errors) : forCause(cause));
+  }
   if (numeric?.model?.status === 'inconclusive' && numeric.model.detail?.startsWith('canary ')) advice.push(CANARY);
   const kernelsHold = !numeric?.kernels.some((kernel) => kernel.status === 'fail');
   if (numeric?.model?.status === 'fail' && kernelsHold) {
@@ -55,6 +58,34 @@ export function recommend(evidence: Evidence, verdict: Verdict): string[] {
 
 const CANARY =
   'A fault that was planted to see whether this run can see one passed its criteria: use the default thresholds of `numeric`, and more or longer prompts.';
+
+const AFTER_CAUSE: Readonly<Record<CauseCode, string>> = {
+  rope_layout:
+    'rotate the pairs that `layout` names: half-split pairs i with i + rotary_dim/2 (Llama, Qwen), interleaved ones 2i with 2i + 1 (ERNIE 4.5); or permute the rows of the Q and K weights once when they are loaded.',
+  rope_base: 'take rope_theta and the scaling of config.json, or the cos and sin that the call brings, in place of a constant.',
+  rotary_dim: 'rotate the first rotary_dim dimensions of a head, and only those.',
+  position_offset:
+    'let the first token of a prompt have position 0, for queries and keys alike, and count on from the length of the KV cache.',
+  missing_qk_norm: 'norm Q and K per head before RoPE, as this family does.',
+  norm_weight: 'multiply by the norm weight once, after the normalisation.',
+  norm_weight_offset: 'add `weight_offset` to the norm weight: 1 in Gemma, 0 elsewhere.',
+  eps: 'take rms_norm_eps of config.json, and add it to the mean square under the root.',
+  scale: 'multiply the scores by the `scale` of the call once, before the softmax.',
+  softcap: 'cap the scores as softcap · tanh(score / softcap) before the mask.',
+  mask: 'let a query see the keys up to its own position only: with S keys and T queries, query t has position S − T + t.',
+  window: 'let a query see itself and the window − 1 positions before it, in the layers that have a window only.',
+  head_mapping: 'let query head h read KV head floor(h / (num_heads / num_kv_heads)).',
+  head_dim: 'take head_dim of config.json: it need not be hidden_size / num_attention_heads.',
+  activation: 'take the activation that hidden_act of config.json names.',
+  gate_up_order: 'activate the gate projection and multiply by the up projection; see which half of a joined weight is which.',
+  missing_bias: "add the checkpoint's biases.",
+  tied_head: 'follow tie_word_embeddings of config.json: the embeddings are the head only where it is true.',
+  accumulation_dtype: 'keep accumulators in float32 and round once at the end.',
+};
+
+function forCause({ kernel, variant, code }: Cause): string {
+  return `Kernel ${kernel}${variant === 'standard' ? ', its standard variant first' : ''}: ${AFTER_CAUSE[code]}`;
+}
 
 /** The usual suspects of an op, in the order in which they are found in practice. */
 function forKernel(kernel: KernelResult, standardErrors: number): string | undefined {
