@@ -149,6 +149,29 @@ describe('a kernel', () => {
     expect(result([{ equal_to: [10, 90] }, { equal_to: [20, 40] }])).toMatchObject({ nearest_recipe: 'other', nearest_recipe_equal: 0.65 });
   });
 
+  test.each([
+    [[9999, 10000], 'eager'],
+    [[9989, 10000], 'other'],
+    [[10000, 10000], 'eager'],
+    [[10000, 9999], 'eager'],
+  ] as const)(
+    'that equals two recipes in %j of 10000 elements is nearest to %s: of those within 0.1 % it is the first',
+    (equal_to, name) => {
+      const share = equal_to[name === 'eager' ? 0 : 1] / 10000;
+      expect(result([{ elements: 10000, equal_to }])).toMatchObject({ nearest_recipe: name, nearest_recipe_equal: share });
+    },
+  );
+
+  test('could have been seen to be off by what its worst site hides', () => {
+    const sharp = { scale: { mean: 0, standard_error: 1e-5 } };
+    const blurred = { scale: { mean: -1e-4, standard_error: 1e-3 } };
+    expect(result([sharp]).smallest_scale_error).toBeCloseTo(UNIT_ROUNDOFF.bfloat16 / 4, 12);
+    expect(result([sharp, blurred]).smallest_scale_error).toBeCloseTo(1e-4 + 6e-3, 12);
+    // A site that fails has shown what it has to show.
+    expect(result([sharp, { ...blurred, rms_error: 9 }]).smallest_scale_error).toBeCloseTo(UNIT_ROUNDOFF.bfloat16 / 4, 12);
+    expect(result([{ rms_error: 9 }]).smallest_scale_error).toBeNull();
+  });
+
   test('adds up its outputs: means over elements, shares of the histogram, largest differences', () => {
     const judged = result([
       { elements: 100, sum_abs_diff: 10, max_abs_diff: 2, bitwise_equal: 50, max_ulp: 3, ulp_counts: [50, 50, 0, 0, 0, 0] },
@@ -173,7 +196,7 @@ const PROGRAM: Program = {
 };
 
 /** Two recipes, then one model with kernels for each further KL. */
-function model(kl: readonly number[], changes: Partial<LogitsSummary> = {}, failure: string | null = null): ModelLevel {
+function model(kl: readonly number[], changes: Partial<LogitsSummary> = {}, failure: string | null = null, inherited = 0.3): ModelLevel {
   const all = [0.5, 1, ...kl];
   const logits: LogitsSummary = {
     positions: 10,
@@ -189,7 +212,7 @@ function model(kl: readonly number[], changes: Partial<LogitsSummary> = {}, fail
     recipes: ['eager', 'other'],
     assemblies: kl.map(() => ({ placements: [{ kernel: KERNEL, site: site(0) }], failure })),
     injected: () => ({ rms: 0.5, relative: 0.01 }),
-    layers: { afterOp: () => undefined, relative: [[0.1, 0.2, 0.3, 0.4]], absolute: [[1, 2, 3, 4]], final: [1, 1, 2, 3] },
+    layers: { afterOp: () => undefined, relative: [[0.1, 0.2, inherited, 0.4]], absolute: [[1, 2, 3, 4]], final: [1, 1, 2, 3] },
     logits,
     sensitivity: 1.5,
     limits: LIMITS,
@@ -249,6 +272,17 @@ describe('a whole model', () => {
 
   test('reports amplification and the layers: injected, inherited, floor', () => {
     expect(model([1])).toMatchObject({ amplification: 4, layers: [{ layer: 0, injected: 0.01, inherited: 0.3, floor: 0.2 }] });
+  });
+
+  test('reports how the first error grows over the layers, beside what the weights alone do to it', () => {
+    expect(model([1])).toMatchObject({ amplification_curve: [6], sensitivity: 1.5, responsible: null });
+  });
+
+  test('leaves the noise floor where the error is over twice that of the worst recipe', () => {
+    expect(model([1]).first_layer_above_floor).toBeNull();
+    expect(model([1], {}, null, 0.41).first_layer_above_floor).toBe(0);
+    expect(model([1], {}, null, NaN).first_layer_above_floor).toBe(0);
+    expect(model([1], {}, 'k: crashed', 0.41)).toMatchObject({ first_layer_above_floor: null, amplification_curve: [null] });
   });
 
   test('without any noise among recipes is compared with the noise of arithmetic, not with zero', () => {

@@ -12,6 +12,7 @@ function streamed(
   targets: readonly number[],
   widths: readonly number[],
   noise: readonly number[] = [0],
+  known?: readonly number[],
 ): LogitsSummary {
   const meter = logitsMeter(lanes.length, Int32Array.from(targets));
   let start = 0;
@@ -23,7 +24,7 @@ function streamed(
     meter.add(start, blocks);
     start += width;
   }
-  return meter.summarise(noise, 10);
+  return meter.summarise(noise, 10, known);
 }
 
 function logSoftmax(row: readonly number[]): number[] {
@@ -168,6 +169,19 @@ describe('decisive flips', () => {
     expect(streamed([[oracle], [quiet], [loud], [fused]], [-1], [4], [0]).decisive_flips[2]).toBe(1);
     expect(streamed([[oracle], [quiet], [loud], [fused]], [-1], [4], [0, 1]).decisive_flips[2]).toBe(0);
   });
+
+  test('take noise that is known from another walk, where that is the larger', () => {
+    const oracle = [0, 15, -5, -5];
+    const quiet = oracle.map((value, i) => value + (i % 2 === 0 ? 0.1 : -0.1));
+    const fused = [20, 15, -5, -5];
+    const flips = (noise: readonly number[], known: readonly number[]) =>
+      streamed([[oracle], [quiet], [fused]], [-1], [4], noise, known).decisive_flips[1];
+    expect(flips([], [1.4])).toBe(1);
+    expect(flips([], [1.6])).toBe(0);
+    expect(flips([0], [0.01])).toBe(1);
+    expect(flips([0], [1.6])).toBe(0);
+  });
+
   test('see the second best in another block', () => {
     const oracle = [1, 11.5, 0, 11];
     const fused = [1, 11, 0, 11.5];
