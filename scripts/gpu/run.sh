@@ -47,7 +47,13 @@ examples() {
   return $status
 }
 
-webgpu() { check webgpu "${models[@]}" --execution-provider webgpu --dtype float16 --require-gpu; }
+webgpu() {
+  local status=0
+  for dtype in bfloat16 float16; do
+    check "webgpu-$dtype" "${models[@]}" --execution-provider webgpu --dtype "$dtype" --require-gpu || status=1
+  done
+  return $status
+}
 
 shapes() {
   local status=0

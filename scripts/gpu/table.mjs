@@ -153,7 +153,20 @@ console.log(
     'The example in `examples/kernels/pytorch-sdpa`, through the command backend.',
   ),
 );
-console.log(section('ONNX Runtime on WebGPU', 'webgpu', "ONNX Runtime's own fused operators on its WebGPU provider, in float16."));
+console.log(
+  section(
+    'ONNX Runtime on WebGPU in bfloat16',
+    'webgpu-bfloat16',
+    "ONNX Runtime's own fused operators on its WebGPU provider. It has no bfloat16 kernels, so they compute in float32 and the result is rounded once.",
+  ),
+);
+console.log(
+  section(
+    'ONNX Runtime on WebGPU in float16',
+    'webgpu-float16',
+    'The same in float16, which these kernels use inside too: where one fails here, its own arithmetic is what the gate saw. The whole models stay within the noise.',
+  ),
+);
 console.log(
   section(
     'Shapes of real models',
@@ -161,7 +174,11 @@ console.log(
     'The kernels with the shapes of Qwen3-0.6B, TinyLlama-1.1B and ERNIE-4.5-0.3B: synthetic weights, two layers, 256 tokens.',
   ),
 );
-const verified = text('verify.txt');
+// The cases that are right are hundreds of lines; what is left are the times, what was wrong, and the count.
+const verified = text('verify.txt')
+  ?.split('\n')
+  .filter((line) => !line.startsWith('ok '))
+  .join('\n');
 console.log(`## Times against the floor
 
 Each kernel alone (\`scripts/gpu/verify.py\`), by CUDA events, beside what the memory or the matrix units of such a machine can do.
