@@ -27,8 +27,8 @@ export async function connect(token: string, apiUrl: string): Promise<Octokit> {
   octokit.hook.after('request', ({ data, headers }) => {
     // A proxy's page or a wrong GITHUB_API_URL can say 200 too; octokit hands on such text as if it were the answer.
     if (typeof data === 'object' && data !== null) return;
-    const type = String(headers['content-type'] ?? '').split(';')[0];
-    throw new Error(`${apiUrl} gave ${data === '' || data === undefined ? 'an empty answer' : `${type || 'text'} instead of JSON`}`);
+    const type = headers['content-type']?.split(';')[0];
+    throw new Error(`${apiUrl} gave ${data === '' || data === undefined ? 'an empty answer' : `${type ?? 'text'} instead of JSON`}`);
   });
   return octokit;
 }
@@ -63,7 +63,7 @@ function isRateLimit({ status, message, headers }: Failure): boolean {
 /** How long GitHub asks to wait, or a doubling second when it says nothing. */
 function waitFor(failure: Failure, attempt: number, now: number): number {
   const { headers } = failure;
-  const asked = String(headers['retry-after'] ?? '');
+  const asked = typeof headers['retry-after'] === 'string' ? headers['retry-after'] : '';
   if (/^\d+$/.test(asked)) return Number(asked) * 1000;
   // RFC 9110 allows a date, which proxies use.
   const date = Date.parse(asked);

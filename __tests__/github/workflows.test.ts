@@ -1,0 +1,124 @@
+// Every workflow of this repository and every example, held to the rules of workflow-audit.ts; and those rules, each on a workflow that breaks it.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import { audit } from './workflow-audit.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const SHA = 'de0fac2e4500dabe0009e67214ff5f5447ce83dd';
+
+const files = ['.github/workflows', 'examples/workflows'].flatMap((folder) =>
+  existsSync(join(ROOT, folder)) ? readdirSync(join(ROOT, folder)).map((name) => join(folder, name)) : [],
+);
+const workflows = files.filter((name) => /\.ya?ml$/.test(name));
+
+describe('the workflows', () => {
+  test('are those of this repository, and more', () => {
+    expect(workflows).toEqual(
+      expect.arrayContaining(['ci', 'codeql', 'dogfood', 'release'].map((name) => `.github/workflows/${name}.yml`)),
+    );
+  });
+
+  test.each(workflows)(
+    '%s pins every action, asks for no permission too many, and lets no stranger near a script, a secret or our hardware',
+    (name) => {
+      expect(audit(readFileSync(join(ROOT, name), 'utf8'))).toEqual([]);
+    },
+  );
+
+  test('pin an action to one commit everywhere', () => {
+    const pinned = new Map<string, Set<string>>();
+    for (const name of workflows) {
+      for (const [, action = '', commit = ''] of readFileSync(join(ROOT, name), 'utf8').matchAll(/uses:\s*([\w./-]+)@([0-9a-f]{40})/g)) {
+        pinned.set(action, (pinned.get(action) ?? new Set()).add(commit));
+      }
+    }
+    expect([...pinned].filter(([, commits]) => commits.size > 1).map(([action]) => action)).toEqual([]);
+    expect(pinned.size).toBeGreaterThan(3);
+  });
+});
+
+describe('the release', () => {
+  const release = readFileSync(join(ROOT, '.github/workflows/release.yml'), 'utf8');
+
+  test('attests and tags only what was verified, and only the last job may write', () => {
+    expect(release).toMatch(/attest:[\s\S]*?needs: \[verify\][\s\S]*?tag:[\s\S]*?needs: \[verify, attest\]/);
+    expect([...release.matchAll(/(\w[\w-]*): write/g)].map(([, name]) => name)).toEqual(['id-token', 'attestations', 'contents']);
+    expect(release).not.toMatch(/npm (publish|run build)/);
+  });
+});
+
+const GOOD = `
+on: pull_request
+permissions:
+  contents: read
+  statuses: write # the commit status
+jobs:
+  gate:
+    runs-on: ubuntu-latest
+    timeout-minutes: 5
+    steps:
+      - uses: actions/checkout@${SHA} # v6.0.2
+        with:
+          persist-credentials: false
+      - uses: OWNER/fused-compat@v1
+      - run: test "$TITLE" && echo \${{ github.sha }}
+        env:
+          TITLE: \${{ github.event.pull_request.title }}
+          TOKEN: \${{ secrets.GITHUB_TOKEN }}
+`;
+
+describe('the audit', () => {
+  test('has nothing against a workflow that is as it should be', () => {
+    expect(audit(GOOD)).toEqual([]);
+  });
+
+  test.each<[string, (good: string) => string, RegExp]>([
+    ['a tag in place of a commit', (good) => good.replace(SHA, 'v6'), /not pinned/],
+    ['a short commit', (good) => good.replace(SHA, SHA.slice(0, 7)), /not pinned/],
+    ['a commit without its version', (good) => good.replace(' # v6.0.2', ''), /no comment with its version/],
+    ['no permissions', (good) => good.replace(/permissions:[\s\S]*?(?=jobs:)/, ''), /no permissions at the top/],
+    ['all permissions', (good) => good.replace(/permissions:[\s\S]*?(?=jobs:)/, 'permissions: write-all\n'), /write-all/],
+    ['a permission without a reason', (good) => good.replace(' # the commit status', ''), /no comment that says what for/],
+    [
+      'a write permission for several jobs',
+      (good) => good.replace('jobs:', 'jobs:\n  other:\n    runs-on: ubuntu-latest\n    timeout-minutes: 1\n    steps: []'),
+      /statuses: write for all jobs/,
+    ],
+    ['pull_request_target', (good) => good.replace('pull_request', 'pull_request_target'), /pull_request_target/],
+    [
+      "a checkout of a fork's commit with the repository's token",
+      (good) =>
+        good
+          .replace('on: pull_request', 'on: { workflow_run: { workflows: [x] } }')
+          .replace('persist-credentials: false', 'persist-credentials: false\n          ref: ${{ github.event.workflow_run.head_sha }}'),
+      /workflow_run with a checkout of another ref/,
+    ],
+    ['a title in a script', (good) => good.replace('github.sha', 'github.event.pull_request.title'), /in a script; pass it through env/],
+    ['a branch name in a script', (good) => good.replace('github.sha', 'github.head_ref'), /in a script/],
+    ["a job's output in a script", (good) => good.replace('github.sha', 'needs.plan.outputs.matrix'), /in a script/],
+    ['a checkout that keeps its token', (good) => good.replace('persist-credentials: false', 'fetch-depth: 1'), /persist-credentials/],
+    ['a secret on a pull request', (good) => good.replace('secrets.GITHUB_TOKEN', 'secrets.HF_TOKEN'), /secret HF_TOKEN/],
+    ['no timeout', (good) => good.replace('    timeout-minutes: 5\n', ''), /no timeout-minutes/],
+    ['the code of forks on a machine of ours', (good) => good.replace('ubuntu-latest', '[self-hosted, gpu]'), /self-hosted runner/],
+    [
+      'a cache in a release',
+      (good) =>
+        good
+          .replace('on: pull_request', 'on: release')
+          .replace('OWNER/fused-compat@v1', `actions/setup-node@${SHA} # v6\n        with: { cache: npm }`),
+      /takes a cache into a release/,
+    ],
+  ])('names %s', (_, breakIt, finding) => {
+    const broken = breakIt(GOOD);
+    expect(broken).not.toBe(GOOD);
+    expect(audit(broken).join('\n')).toMatch(finding);
+  });
+
+  test('takes a machine of ours that only runs the code of the repository', () => {
+    const guard = 'if: ${{ github.event.pull_request.head.repo.full_name == github.repository }}';
+    expect(audit(GOOD.replace('runs-on: ubuntu-latest', `${guard}\n    runs-on: [self-hosted, gpu]`))).toEqual([]);
+  });
+});
