@@ -39,6 +39,7 @@ export type ReasonCode =
   | 'model_warn'
   | 'model_pass'
   | 'model_inconclusive'
+  | 'generation_incoherent'
   | 'sensitive_checkpoint'
   | 'cancelled'
   | 'no_kernels'

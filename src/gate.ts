@@ -7,6 +7,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { buildProgram, checkWeights } from './architectures/registry.js';
 import type { Program } from './architectures/program.js';
 import type { Config, ModelRef, Prompt } from './config/types.js';
+import { MAX_NEW_TOKENS } from './diff/generation.js';
 import { ModelError, UsageError } from './errors.js';
 import type { Patience } from './hub/http.js';
 import { lanes } from './hub/lanes.js';
@@ -39,6 +40,8 @@ const STATIC_JOBS = 8;
 /** What the gate takes from outside; tests put their own in. */
 export interface Edges {
   readonly engine?: Engine;
+  /** Most tokens of each text that is written greedily; default: 16. 0: none is. */
+  readonly max_new_tokens?: number;
   readonly clock?: () => Date;
   /** One line of progress, in plain words. */
   readonly log?: (message: string) => void;
@@ -57,7 +60,7 @@ export interface Edges {
  * @throws UsageError for wrong kernel manifests; what is wrong with a model is in the report
  */
 export async function check(config: Config, edges: Edges = {}): Promise<Report> {
-  const { clock = () => new Date(), log = () => undefined, signal = new AbortController().signal } = edges;
+  const { clock = () => new Date(), log = () => undefined, max_new_tokens = MAX_NEW_TOKENS, signal = new AbortController().signal } = edges;
   const started = clock();
   const kernels = await kernelsUnderTest(config);
   const unfused = await unfusedKernels(kernels);
@@ -69,7 +72,7 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
     const inTurn = lanes(jobs);
     const judge = async (ref: ModelRef) => {
       const from = clock();
-      const model = await judgeModel({ config, kernels, unfused, processes, engine, hub, log, signal }, ref);
+      const model = await judgeModel({ config, kernels, unfused, processes, engine, max_new_tokens, hub, log, signal }, ref);
       return { model, timing: { id: ref.id, duration_ms: clock().getTime() - from.getTime() } };
     };
     const judged = await Promise.all(config.models.map((ref) => inTurn(() => judge(ref))));

@@ -25,6 +25,13 @@ export interface TokenizeJob {
   readonly texts: readonly string[];
 }
 
+/** Token ids back to text. */
+export interface DetokenizeJob {
+  readonly kind: 'detokenize';
+  readonly model: string;
+  readonly ids: readonly (readonly number[])[];
+}
+
 export interface DiffJob {
   readonly kind: 'diff';
   readonly model: string;
@@ -39,6 +46,8 @@ export interface DiffJob {
   readonly require_gpu: boolean;
   readonly layers: 'all' | readonly number[];
   readonly limits: NumericThresholds;
+  /** Most tokens of each text that is written greedily; 0: none is. */
+  readonly max_new_tokens: number;
 }
 
 export interface ReferenceJob {
@@ -49,10 +58,11 @@ export interface ReferenceJob {
   readonly recipe: 'oracle' | 'eager';
 }
 
-export type Job = TokenizeJob | DiffJob | ReferenceJob;
+export type Job = TokenizeJob | DetokenizeJob | DiffJob | ReferenceJob;
 
 export interface JobResults {
   tokenize: number[][];
+  detokenize: string[];
   diff: NumericResult;
   reference: Forward;
 }
@@ -88,6 +98,10 @@ export async function runJob(job: Job, line: Line): Promise<JobResults[Job['kind
     case 'tokenize': {
       const tokenizer = await loadTokenizer(await openFolder(job.model));
       return job.texts.map((text) => tokenizer.encode(text));
+    }
+    case 'detokenize': {
+      const tokenizer = await loadTokenizer(await openFolder(job.model));
+      return job.ids.map((ids) => tokenizer.decode(ids));
     }
     case 'diff':
       return withCheckpoint(arrivingFiles(await openFolder(job.model), job.arriving, line.ask), (checkpoint, config) =>

@@ -14,8 +14,8 @@ import type { KernelManifest } from './kernels/manifest.js';
 import type { KernelProcesses } from './kernels/processes.js';
 import type { KernelQuestion, KernelReply } from './kernels/remote.js';
 import { checkPrompt } from './reference/sequence.js';
-import type { ModelReport, NumericResult, ServingDtype, StaticResult } from './report/types.js';
-import type { Engine } from './threads.js';
+import type { Generation, ModelReport, NumericResult, ServingDtype, StaticResult } from './report/types.js';
+import type { Engine, Timeout } from './threads.js';
 import { builtInLength, builtInPrompts } from './tokenizer/prompts.js';
 import { diagnose } from './verdict/diagnosis.js';
 import { decide, type Failure } from './verdict/verdict.js';
@@ -35,6 +35,8 @@ export interface ModelRun {
   readonly unfused: readonly KernelManifest[];
   readonly processes: KernelProcesses;
   readonly engine: Engine;
+  /** Most tokens of each text that is written greedily; 0: none is. */
+  readonly max_new_tokens: number;
   readonly hub: HubAccess;
   /** One line of progress, in plain words. */
   readonly log: (message: string) => void;
@@ -166,7 +168,7 @@ async function numeric(
   const { config, engine, log } = run;
   log(`${ref.id}: tokenizing the prompts`);
   const prompts = await tokenIds(engine, copy.folder, program, config);
-  return engine.run(
+  const result = await engine.run(
     {
       kind: 'diff',
       model: copy.folder,
@@ -179,6 +181,7 @@ async function numeric(
       require_gpu: config.require_gpu,
       layers: config.layers,
       limits: config.numeric,
+      max_new_tokens: run.max_new_tokens,
     },
     {
       onLayer: (layer) => log(`${ref.id}: layer ${layer + 1} of ${program.num_hidden_layers}`),
@@ -188,6 +191,7 @@ async function numeric(
           : answerKernelQuestion(run.processes, [...kernels, ...run.unfused], question),
     },
   );
+  return { ...result, generation: result.generation === null ? null : await withTexts(engine, copy.folder, result.generation) };
 }
 
 async function answerFileQuestion(copy: Arriving, { file }: FileQuestion): Promise<FileReply> {
@@ -232,11 +236,27 @@ async function tokenIds(engine: Engine, folder: string, program: Program, config
 
 /** Encodes texts in a thread that is killed when a tokenizer does not come to an end. */
 export function tokenize(engine: Engine, model: string, texts: readonly string[]): Promise<number[][]> {
-  const error = new ModelError(
-    'tokenizer_invalid',
-    `tokenizer.json: encoding did not end within ${TOKENIZER_TIMEOUT_MS / 1000} s; check the regular expressions of its pre_tokenizer`,
-  );
-  return engine.run({ kind: 'tokenize', model, texts }, { timeout: { ms: TOKENIZER_TIMEOUT_MS, error } });
+  return engine.run({ kind: 'tokenize', model, texts }, { timeout: tokenizerTimeout('encoding') });
+}
+
+function tokenizerTimeout(what: string): Timeout {
+  const words = `tokenizer.json: ${what} did not end within ${TOKENIZER_TIMEOUT_MS / 1000} s; check the regular expressions of its pre_tokenizer`;
+  return { ms: TOKENIZER_TIMEOUT_MS, error: new ModelError('tokenizer_invalid', words) };
+}
+
+/** Token ids as text, in such a thread too. Where the tokenizer is missing or broken the ids stay: texts decide nothing. */
+async function withTexts(engine: Engine, model: string, generation: readonly Generation[]): Promise<Generation[]> {
+  const ids = generation.flatMap(({ ids_prompt, ids_standard, ids_fused }) => [ids_prompt, ids_standard, ids_fused]);
+  try {
+    const texts = await engine.run({ kind: 'detokenize', model, ids }, { timeout: tokenizerTimeout('decoding') });
+    return generation.map((entry, i) => {
+      const [prompt = '', text_standard = '', text_fused = ''] = texts.slice(3 * i);
+      return { ...entry, prompt, text_standard, text_fused };
+    });
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    return [...generation];
+  }
 }
 
 /** The dtype that the user chose, or the checkpoint's own: config.json's word, else what most of the weights are stored in. */

@@ -52,6 +52,7 @@ function diff(
     unfused: [],
     layers: [0, 1],
     limits: LIMITS,
+    max_new_tokens: 0,
     require_gpu: false,
   });
 }

@@ -39,6 +39,7 @@ export function judged(path: string, policy: Policy): Promise<ModelReport> {
       unfused: [],
       processes,
       engine,
+      max_new_tokens: 0,
       hub,
       log: () => undefined,
       signal: new AbortController().signal,

@@ -21,8 +21,8 @@ export interface KernelRecord {
   readonly canaries: readonly Canary[];
   /** Whether an output of this site fails by itself. */
   fails(site: Site): boolean;
-  /** Judged by something else than its sites: this takes the place of the criteria for them. */
-  conclude(judgement: Judgement): void;
+  /** Judged by something else than its sites: this takes the place of the criteria for them. A site is named where nothing was measured. */
+  conclude(judgement: Judgement, site?: Site): void;
   /** RMS error over all outputs of a site, if it was measured. */
   injected(site: Site): { rms: number; relative: number } | null;
   /** @param standard what the kernel's standard variant gave at the same sites, where it has one */
@@ -70,8 +70,9 @@ export function kernelRecord(
       const [first] = violations;
       if (first !== undefined) violation ??= `${place(site)}: ${first.detail}`;
     },
-    conclude(judgement) {
+    conclude(judgement, site) {
       conclusion = judgement;
+      if (site !== undefined) sites.add(site);
     },
     probed(given) {
       probes = [...given];
@@ -158,7 +159,11 @@ function summarise(
   limits: NumericThresholds,
   conclusion: Judgement | null,
 ): KernelResult {
-  if (entries.length === 0) return { ...base, ...NOTHING_MEASURED, status: 'inconclusive', detail: failure ?? NO_SITE };
+  if (entries.length === 0) {
+    const nothing: Judgement = { level: 'inconclusive', detail: failure ?? NO_SITE };
+    const { level, detail } = failure === null && conclusion !== null ? conclusion : nothing;
+    return { ...base, ...NOTHING_MEASURED, status: level, detail };
+  }
   const total = (value: (measure: Measure) => number) => entries.reduce((sum, { measure }) => sum + value(measure), 0);
   const elements = total((m) => m.elements);
   const worst = worstOf(entries, (entry) => accuracyRatio(entry.measure));

@@ -16,6 +16,8 @@ import { findResponsible, walkTrial } from './bisection.js';
 import { modelCanary, plantCanaries, zeroLogits, type PlantedCanary } from './canaries.js';
 import { findCauses, suspectList, type Suspects } from './causes.js';
 import { fusedLane, lookedAt } from './fused-lane.js';
+import { generate } from './generation.js';
+import { isGenerator, judgeGenerator, type Generator } from './generator.js';
 import { accuracyRatio, judgeMeasure, kernelRecord, type KernelRecord } from './kernel-level.js';
 import { logitsMeter, type LogitsMeter } from './logits-meter.js';
 import { measure } from './measure.js';
@@ -26,7 +28,8 @@ import { probeSet } from './probe-set.js';
 import { runProbes } from './probes.js';
 import { perturbed, type Perturbed } from './sensitivity.js';
 import { callKernel, laneInputs, laneOutputs, runSite, siteWeights, type Called, type Tensors } from './site.js';
-import { isWholeModel, wholeModel, type WholeModel } from './whole-model.js';
+import { isWholeModel, logitsOf, wholeModel, type WholeModel } from './whole-model.js';
+import type { FusedModel } from './writers.js';
 
 export interface DiffOptions {
   readonly program: Program;
@@ -44,6 +47,8 @@ export interface DiffOptions {
   /** Layers whose sites are compared teacher-forced; sites outside the layers always are. */
   readonly layers: 'all' | readonly number[];
   readonly limits: NumericThresholds;
+  /** Most tokens of each text that is written greedily; 0: none is. */
+  readonly max_new_tokens: number;
   /** Kernels on the CPU are no evidence. */
   readonly require_gpu: boolean;
   readonly onLayer?: (layer: number) => void;
@@ -84,7 +89,7 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   const sequence = joinPrompts(program, options.prompts);
   const recipes = validRecipes(dtype);
   const sites = new Map(kernels.map((kernel) => [kernel, findSites(program, kernel.op, options.config)]));
-  const standing = kernels.filter((kernel) => isWholeModel(kernel) || (sites.get(kernel)?.length ?? 0) > 0);
+  const standing = kernels.filter((kernel) => isWholeModel(kernel) || isGenerator(kernel) || (sites.get(kernel)?.length ?? 0) > 0);
   const devices = await startKernels(standing, options.require_gpu);
   const names = recipes.map(({ name }) => name);
   const recordOf = (kernel: Kernel) => kernelRecord(kernel, devices.get(kernel) as KernelDevice | KernelError, names, dtype, limits);
@@ -162,6 +167,10 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   for (const [i, { kernel }] of models.entries()) {
     records.get(kernel)?.conclude(modelJudgement(levelOf[assemblies.length + i] as ModelLevel, limits));
   }
+  const generators: Generator[] = [];
+  for (const kernel of started.filter(isGenerator))
+    generators.push(await judgeGenerator(diff, kernel, records.get(kernel) as KernelRecord));
+  levelOf.push(...generators.map(({ level }) => level));
   const worst = worstLevel(levelOf);
   const placements = worst === null ? undefined : assemblies[levelOf.indexOf(worst)];
   const model =
@@ -170,13 +179,23 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   const levels = [...results.map(({ status }) => status), ...(model === null ? [] : [model.status])];
   const status = (['fail', 'inconclusive', 'warn'] as const).find((level) => levels.includes(level)) ?? 'pass';
   const placed = diff.timed.map(({ kernel, site }) => ({ kernel, site, inputs: inputs.get(site) }));
-  const timed = [...placed, ...models.map(({ kernel, call }) => ({ kernel, ...call }))].flatMap(
+  const timed = [...placed, ...[...models, ...generators].map(({ kernel, call }) => ({ kernel, ...call }))].flatMap(
     ({ kernel, site, inputs: given }): Timed[] => {
       const device = devices.get(kernel);
       const ran = device !== undefined && !(device instanceof KernelError) && !(records.get(kernel) as KernelRecord).failed;
       return ran && given !== undefined ? [{ kernel, device, site, inputs: given }] : [];
     },
   );
+  const written: readonly (FusedModel | null)[] = [
+    ...assemblies.map((each, i): FusedModel | null => (failures[i]?.length === 0 ? { kind: 'sites', placements: each } : null)),
+    ...models.map((each): FusedModel | null =>
+      each.failure === null ? { kind: 'model', logits: (ids) => logitsOf(each, ids, dtype) } : null,
+    ),
+    ...generators.map(({ texts }): FusedModel | null => (texts === null ? null : { kind: 'texts', texts })),
+  ];
+  // Of several models with kernels standing in, the one that the model level tells of.
+  const fusedModel = worst === null ? null : (written[levelOf.indexOf(worst)] ?? null);
+  const noises = logits.perPosition(noise).map((position) => position.noise);
   const smallest = results.flatMap(({ smallest_scale_error: smallestOf }) => smallestOf ?? []);
   return {
     ...base,
@@ -184,6 +203,15 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
     kernels: results,
     causes: await causesOf(diff, models, levelOf.slice(assemblies.length)),
     model,
+    generation:
+      fusedModel === null || options.max_new_tokens === 0
+        ? null
+        : await generate({
+            ...diff,
+            fused: fusedModel,
+            noise: noises.sort((a, b) => a - b)[noises.length >> 1] as number,
+            decisive_margin: limits.decisive_margin,
+          }),
     performance: await measurePerformance(diff, timed),
     canaries: [
       ...standing.flatMap((kernel) => (records.get(kernel) as KernelRecord).canaries),

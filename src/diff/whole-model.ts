@@ -3,7 +3,6 @@
 
 import { resolve } from 'node:path';
 import type { Program } from '../architectures/program.js';
-import { CONTRACTS } from '../kernels/contracts.js';
 import { KernelError, type Kernel } from '../kernels/kernel.js';
 import type { Site } from '../kernels/sites.js';
 import type { NdArray } from '../reference/ndarray.js';
@@ -37,9 +36,9 @@ export interface WholeModel {
   block(start: number, blocks: readonly NdArray[]): NdArray;
 }
 
-/** Whether a kernel is a whole model, and has no sites. */
+/** Whether a kernel is a whole model that gives logits, and has no sites. */
 export function isWholeModel({ op }: Kernel): boolean {
-  return CONTRACTS.get(op)?.stands_for === 'model';
+  return op === LOGITS.op;
 }
 
 /** Where the differences of logits are noted. */
@@ -102,4 +101,14 @@ export function wholeModel(kernel: Kernel, record: KernelRecord, options: WholeM
       return { data, shape: [tokens, width] };
     },
   };
+}
+
+/**
+ * Logits [T, vocab_size] of other tokens than the prompts'.
+ * @throws KernelError
+ */
+export async function logitsOf({ kernel, call }: WholeModel, ids: readonly number[], dtype: ServingDtype): Promise<NdArray> {
+  const inputs = { input_ids: { data: Int32Array.from(ids), shape: [ids.length] } };
+  const answer = await kernel.run({ inputs, attributes: call.site.attributes, dtype, variant: 'fused', repeat: 1 });
+  return answer.outputs['logits'] as NdArray;
 }

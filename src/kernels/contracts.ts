@@ -70,6 +70,7 @@ const ATTRIBUTES = {
   layer_idx: ['int', 'the layer, from 0'],
   model_path: ['string', "absolute path of the checkpoint's folder"],
   vocab_size: ['int', 'V'],
+  max_new_tokens: ['int', 'most tokens to write'],
 } as const satisfies Readonly<Record<string, readonly [ContractAttribute['type'], string]>>;
 
 function attributes(...names: readonly (keyof typeof ATTRIBUTES)[]): ContractAttribute[] {
@@ -243,6 +244,16 @@ export const CONTRACTS: ReadonlyMap<string, Contract> = new Map<string, Contract
       inputs: tensors('input_ids [T] int64'),
       attributes: attributes('model_path', 'vocab_size'),
       outputs: tensors('logits [T,V]'),
+      steps: [],
+    },
+  ],
+  [
+    'generate',
+    {
+      stands_for: 'model',
+      inputs: tensors('input_ids [T] int64'),
+      attributes: attributes('model_path', 'max_new_tokens'),
+      outputs: tensors('output_ids [N] int64'),
       steps: [],
     },
   ],

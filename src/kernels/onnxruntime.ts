@@ -10,6 +10,7 @@ import { SESSION_OPTIONS, type Ort } from '../reference/op-runner.js';
 import type { ServingDtype } from '../report/types.js';
 import { bfloat16ToFloat32, float16ToFloat32, roundToBfloat16, roundToFloat16 } from '../weights/values.js';
 import { roundToServing } from '../reference/served-weights.js';
+import { contractOutputs } from './contracts.js';
 import { checkOutputs, KernelError, type Kernel, type KernelTensor } from './kernel.js';
 import type { OnnxruntimeManifest } from './manifest.js';
 import { operatorFits, operatorGraph, operatorKey, type Call } from './ort-operators.js';
@@ -54,11 +55,15 @@ export function onnxruntimeKernel(runtime: Ort, version: string, manifest: Onnxr
     }
     return { running, feeds, contractName: (name) => name.slice(OUTPUT_PREFIX.length) };
   };
+  const isIds = new Set(contractOutputs(manifest.op).flatMap((output) => (output.dtype === 'int64' ? [output.name] : [])));
   const answer = async (call: Call, dtype: ServingDtype, repeat: number) => {
     const { running, feeds, contractName } = await prepare(call, dtype);
     const { results, time_us } = await timed(repeat, () => running.run(feeds));
     const outputs = Object.fromEntries(
-      Object.entries(results).map(([name, value]) => [contractName(name), outputValues(name, value, dtype)]),
+      Object.entries(results).map(([name, value]) => {
+        const contract = contractName(name);
+        return [contract, isIds.has(contract) ? outputIds(name, value) : outputValues(name, value, dtype)];
+      }),
     );
     return { outputs, time_us };
   };
@@ -159,6 +164,12 @@ function outputValues(name: string, tensor: ort.Tensor, dtype: ServingDtype): Nd
   throw new KernelError(
     `output ${printable(name)} has type ${tensor.type}; for ${dtype} it must be float32${dtype === 'float32' ? '' : ` or uint16 (the bits of ${dtype})`}`,
   );
+}
+
+/** Token ids as float64, which holds every one. */
+function outputIds(name: string, tensor: ort.Tensor): NdArray {
+  if (tensor.type !== 'int64') throw new KernelError(`output ${printable(name)} has type ${tensor.type}; token ids are int64`);
+  return { data: Float64Array.from(tensor.data as BigInt64Array, Number), shape: tensor.dims };
 }
 
 function userFeeds(runtime: Ort, session: ort.InferenceSession, op: string, call: Call, dtype: ServingDtype): Record<string, ort.Tensor> {

@@ -197,6 +197,42 @@ export interface Canary {
 /** What a level can fail by. */
 export type Criterion = 'non_finite' | 'accuracy_ratio' | 'max_ratio' | 'scale_error' | 'kl_ratio' | 'decisive_flips';
 
+/** Greedy text after one prompt, as standard (eager) writes it and with the kernels standing in. */
+export interface Generation {
+  /** Text of the prompt; its token ids where there is no tokenizer. */
+  prompt: string;
+  /** Most tokens that each text could have. */
+  tokens: number;
+  text_standard: string;
+  text_fused: string;
+  ids_prompt: number[];
+  ids_standard: number[];
+  ids_fused: number[];
+  /** null: they say the same as far as both go. */
+  first_divergence: Divergence | null;
+  loops: { standard: boolean; fused: boolean };
+  /** The oracle's −log p of a text's tokens, nats, mean; null: no tokens, or the oracle is not finite. */
+  nll_standard: number | null;
+  nll_fused: number | null;
+  /** By how much that is above the oracle's own first choices at the same places. */
+  excess_standard: number | null;
+  excess_fused: number | null;
+  /** Whether the fused text makes sense to the oracle; null: it could not be judged. */
+  coherent: boolean | null;
+  /** Why it is not coherent, or could not be judged. */
+  detail: string | null;
+}
+
+/** Where two texts part. */
+export interface Divergence {
+  /** Of the first token that differs, from 0. */
+  position: number;
+  /** The oracle's logits of the two tokens are within the noise of correct implementations. */
+  near_tie: boolean;
+  /** How far apart they are. */
+  margin: number;
+}
+
 /** What an implementation does otherwise than the model needs; docs/causes.md has them all. */
 export type CauseCode =
   | 'rope_layout'
@@ -239,7 +275,8 @@ export interface NumericResult {
   causes: Cause[];
   /** null: no kernel ran, so there was no fused model. */
   model: ModelLevel | null;
-  generation: null;
+  /** One entry per prompt that texts were written for; null: none were, or no kernel ran. Never a test of equality. */
+  generation: Generation[] | null;
   /** Never a reason for a verdict; null: no kernel ran. */
   performance: Performance | null;
   /** Faults without effect on this data are not planted; null: nothing was compared. */

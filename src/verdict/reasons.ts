@@ -1,7 +1,7 @@
 // The words of a verdict's reasons: every one carries the numbers it rests on. Which verdict they add up to is verdict.ts's business.
 
 import type { NumericThresholds, StaticThresholds } from '../config/types.js';
-import type { KernelResult, ModelLevel, NumericResult, Reason, Responsible, StaticResult } from '../report/types.js';
+import type { Generation, KernelResult, ModelLevel, NumericResult, Reason, Responsible, StaticResult } from '../report/types.js';
 import { against, count, difference, magnitude, multiple, percent, score } from '../report/numbers.js';
 import type { Failure } from './verdict.js';
 
@@ -50,9 +50,19 @@ export function numericReasons(numeric: NumericResult | null, limits: NumericThr
   ]);
   if (numeric.model === null) reasons.push({ code: 'model_inconclusive', message: 'The whole model was not run with the fused kernels.' });
   if (numeric.model?.status === 'pass') reasons.push(modelReason(numeric.model, limits));
+  reasons.push(...incoherentReason(numeric.generation ?? []));
   const passing = numeric.kernels.filter((kernel) => kernel.status === 'pass');
   if (passing.length > 0) reasons.push(passingKernels(passing));
   return reasons;
+}
+
+/** No level of its own: whatever makes a text incoherent is judged by its numbers above. */
+function incoherentReason(texts: readonly Generation[]): Reason[] {
+  const incoherent = texts.filter(({ coherent }) => coherent === false);
+  const [first] = incoherent;
+  if (first === undefined) return [];
+  const head = `The fused model's greedy text is incoherent after ${incoherent.length} of ${count(texts.length, 'prompt')}`;
+  return [{ code: 'generation_incoherent', message: sentence(head, [first.detail ?? '']) }];
 }
 
 const KERNEL_CODES = { fail: 'kernel_fail', warn: 'kernel_warn', inconclusive: 'kernel_inconclusive', pass: 'kernel_pass' } as const;
