@@ -8,7 +8,7 @@ import { openDesk, postComment, postStatus } from '../../src/github/publish.js';
 import { redactor } from '../../src/github/redact.js';
 import { statusOfFailure, statusOfReport } from '../../src/github/status.js';
 import type { Report } from '../../src/report/types.js';
-import type { GitHubDouble } from './double.js';
+import type { Canned, GitHubDouble } from './double.js';
 import { FORBIDDEN_ANSWER, startGitHub } from './double.js';
 import { aModel, aReport } from './report.js';
 
@@ -134,6 +134,24 @@ describe('posting a report', () => {
       expect.stringMatching(/^No comment: no usable answer from GitHub/),
       expect.stringMatching(/^No commit status: no usable answer from GitHub/),
     ]);
+  });
+
+  it.each<[string, Canned, RegExp]>([
+    ['401', { status: 401, body: { message: 'Bad credentials' } }, /github-token is not valid \(HTTP 401/],
+    ['404', { status: 404, body: { message: 'Not Found' } }, /the token may not do this \(HTTP 404/],
+    ['422', { status: 422, body: { message: 'Validation Failed' } }, /GitHub refused what was sent \(HTTP 422/],
+    ['429', { status: 429, body: { message: 'Too many requests' } }, /rate limit is used up \(HTTP 429/],
+    ['500', { status: 500, body: { message: 'Server Error' } }, /GitHub did not answer properly \(HTTP 500/],
+    ['a web page', { status: 200, body: '<!doctype html>', headers: { 'content-type': 'text/html' } }, /text\/html instead of JSON/],
+    ['nothing', { status: 200, body: '' }, /an empty answer/],
+  ])('that gets %s for every request is one line for each thing that was not written', async (_, answer, why) => {
+    github.always = [{ when: '', answer }];
+    await postReport(REPORT, POSTING, desk(PULL_EVENT));
+    expect(warnings).toEqual([expect.stringMatching(/^No comment: /), expect.stringMatching(/^No commit status: /)]);
+    for (const line of warnings) expect(line).toMatch(why);
+    expect(infos).toEqual([]);
+    // Some of these GitHub's description does not know.
+    github.violations = [];
   });
 
   it('writes after a 502', async () => {
