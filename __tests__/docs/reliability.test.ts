@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 
 import { REPOSITORY } from '../weights/made-files.js';
+import { hasTitle } from './titles.js';
 
 const DOCUMENTS = ['docs/reliability.md', 'docs/reliability-formats.md'];
 
@@ -40,14 +41,6 @@ function rowsOf(document: string): Row[] {
       candidates: [...new Set(named)],
     }));
   });
-}
-
-/** Whether a describe or a test of this file has that title; "..." stands for the rest of it, as does a number in parentheses. */
-function hasTitle(file: string, title: string): boolean {
-  const source = readFileSync(join(REPOSITORY, file), 'utf8');
-  const start = title.replace(/ ?\.\.\.$/, '').replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  const end = title.endsWith('...') ? '' : '(?: \\([\\d, ]+\\))?\\1';
-  return new RegExp(`\\(\\s*(['"\`])${start}${end}`).test(source);
 }
 
 const rows = DOCUMENTS.flatMap((document) =>

@@ -1,7 +1,10 @@
 // The built Action on networks that are not github.com's: behind a proxy, on an Enterprise Server, and where files cannot be written.
 
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { GitHubDouble } from './double.js';
@@ -102,6 +105,15 @@ describe('on an Enterprise Server', () => {
     expect(github.comments[0]?.body).not.toContain('https://github.com/octo-org');
   });
 
+  it('nothing is needed that it lacks: artifacts are steps of the workflow, not the business of the bundle', () => {
+    const { dependencies } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { dependencies: object };
+    expect(
+      Object.keys(dependencies)
+        .filter((name) => name.startsWith('@actions/'))
+        .sort(),
+    ).toEqual(['@actions/cache', '@actions/core', '@actions/github']);
+  });
+
   it('without job summaries the rest is as ever', async () => {
     const { code, outputs } = await run({ apiUrl: await startEnterprise(), env: { GITHUB_STEP_SUMMARY: undefined } });
     expect([code, outputs['gate']]).toEqual([0, 'pass']);
@@ -121,5 +133,20 @@ describe('where a file of the runner cannot be written', () => {
     expect([code, stderr]).toEqual([1, '']);
     expect(stdout).toMatch(/^::error::the run itself failed: .*\/no\/such\/folder\/output/m);
     expect(stdout).not.toMatch(/^\s+at /m);
+  });
+});
+
+describe('what an earlier or a later step shares with this one', () => {
+  it('is nothing: no variable, path or state is written, and only the inputs are read', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'fused-compat-shared-'));
+    const names = ['GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STATE'];
+    for (const name of names) await writeFile(join(folder, name), '');
+    const shared = Object.fromEntries(names.map((name) => [name, join(folder, name)]));
+    // What another invocation would leave behind if inputs were exported.
+    const left = { FUSED_COMPAT_POLICY: 'strict', POLICY: 'strict', FAIL_ON: 'COMPATIBLE' };
+    const { code, outputs } = await run({ env: { ...shared, ...left } });
+    expect([code, outputs['gate']]).toEqual([0, 'pass']);
+    expect(await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')))).toEqual(['', '', '']);
+    await rm(folder, { recursive: true });
   });
 });

@@ -1,9 +1,11 @@
 // Every workflow of this repository and every example, held to the rules of workflow-audit.ts; and those rules, each on a workflow that breaks it.
 
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
 import { audit } from './workflow-audit.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -37,6 +39,29 @@ describe('the workflows', () => {
     }
     expect([...pinned].filter(([, commits]) => commits.size > 1).map(([action]) => action)).toEqual([]);
     expect(pinned.size).toBeGreaterThan(3);
+  });
+});
+
+describe('the one job to require', () => {
+  const { jobs } = parse(readFileSync(join(ROOT, '.github/workflows/ci.yml'), 'utf8')) as {
+    jobs: Record<string, { if?: string; needs?: string[]; steps: { run?: string }[] }>;
+  };
+  const { ci: last, ...others } = jobs;
+
+  test('waits for all the others and always runs, since GitHub counts a skipped job as a success', () => {
+    expect(last?.needs).toEqual(Object.keys(others));
+    expect(last?.if).toBe('${{ always() }}');
+  });
+
+  test.each([
+    ['success', 0],
+    ['failure', 1],
+    ['skipped', 1],
+    ['cancelled', 1],
+    ['', 1],
+  ])('ends with the result %j of the others in exit code %i', (result, code) => {
+    const [step] = last?.steps ?? [];
+    expect(spawnSync('bash', ['-e', '-c', step?.run ?? 'exit 9'], { env: { RESULT: result } }).status).toBe(code);
   });
 });
 
