@@ -30,7 +30,7 @@ const COMMAND_FACTOR = 4;
 
 /** A text is far from what the oracle would write where its tokens are on average less than half as likely as the oracle's first choices. */
 const FAR_NATS = Math.LN2;
-const FAR_STANDARD_ERRORS = 3;
+const FAR_STANDARD_ERRORS = 2;
 /** A loop: the end of a text is the same tokens three times over, 8 tokens at least. */
 const LOOP_REPEATS = 3;
 const LOOP_TOKENS = 8;
@@ -54,7 +54,7 @@ export interface GenerationOptions extends SiteContext {
 export async function generate(options: GenerationOptions): Promise<Generation[]> {
   const { program, prompts, fused, config } = options;
   const bytes = weightBytes(options, program);
-  const plan = planOf(bytes, fused, options);
+  const plan = planOf(bytes.step, fused.kind, options.max_new_tokens);
   const context: SiteContext = {
     program,
     dtype: options.dtype,
@@ -154,17 +154,17 @@ function sum<T>(values: readonly T[], of: (value: T) => number): number {
   return values.reduce((total, value) => total + of(value), 0);
 }
 
-/** How many prompts and tokens: by size, never by the clock, so that two runs write the same. */
-function planOf(
-  bytes: { readonly step: number },
-  fused: FusedModel,
-  { max_new_tokens }: GenerationOptions,
-): { prompts: number; tokens: number } {
+/**
+ * How many prompts and tokens: by size, never by the clock, so that two runs write the same.
+ * @param bytes that one token of one text reads
+ * @param most tokens of each text
+ */
+export function planOf(bytes: number, kind: FusedModel['kind'], most: number): { prompts: number; tokens: number } {
   // A kernel that is a whole model computes all tokens anew for each, in a time that nobody knows.
-  const most = fused.kind === 'model' ? MIN_STEPS : PROMPTS * max_new_tokens;
-  const steps = Math.min(most, Math.max(MIN_STEPS, Math.floor(BUDGET_BYTES / bytes.step)));
-  const prompts = steps > max_new_tokens ? PROMPTS : 1;
-  return { prompts, tokens: Math.min(max_new_tokens, Math.floor(steps / prompts)) };
+  const limit = kind === 'model' ? MIN_STEPS : PROMPTS * most;
+  const steps = Math.min(limit, Math.max(MIN_STEPS, Math.floor(BUDGET_BYTES / bytes)));
+  const prompts = steps > most ? PROMPTS : 1;
+  return { prompts, tokens: Math.min(most, Math.floor(steps / prompts)) };
 }
 
 function entryOf({ prompt, tokens }: Task, standard: ReadText, fused: ReadText, { noise, decisive_margin }: GenerationOptions): Generation {

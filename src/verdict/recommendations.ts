@@ -112,7 +112,7 @@ function forKernel(kernel: KernelResult, standardErrors: number): string | undef
 }
 
 function suspects(op: string): string {
-  if (op === 'decoder_layer' || op === 'model')
+  if (op === 'decoder_layer' || op === 'model' || op === 'generate')
     return 'give the ops inside it as kernels of their own too: the first that fails there is where the error begins.';
   if (op === 'attention')
     return 'check the scale (1/sqrt(head_dim)), the causal mask and window, which KV head a query head reads, and that softmax accumulates in float32.';
