@@ -109,28 +109,41 @@ describe('a budget', () => {
     expect(text).toMatch(/^## ❌ fused-compat gate failed: 20 INCOMPATIBLE, 20 COMPATIBLE\n/);
   });
 
-  it('cuts details of passing models first, then kernels, then passing rows, and says what it cut', () => {
+  it('takes from passing models first, then from the last that fail, then rows, and says what it cut', () => {
     const full = renderMarkdown(many(20));
-    const steps = [full];
-    for (
-      let next = renderMarkdown(many(20), { budget: bytes(full) - 1 });
-      next !== steps.at(-1);
-      next = renderMarkdown(many(20), { budget: bytes(next) - 1 })
-    ) {
-      steps.push(next);
-      expect(bytes(next)).toBeLessThan(bytes(steps.at(-2) ?? ''));
-      if (steps.length > 6) break;
+    const failingOnly = renderMarkdown(many(20), { budget: bytes(full) - 1 });
+    expect(failingOnly).toContain('_Shortened to fit. Here: details of 19 of 20 passing models. The rest is in report.json._');
+
+    const some = renderMarkdown(many(20), { budget: 20_000 });
+    const [, detailed] =
+      /Here: of 20 failing models, (\d+) with details and (\d+) with reasons; details of 0 of 20 passing models/.exec(some) ?? [];
+    expect(some.match(/^### /gm)?.length).toBeGreaterThanOrEqual(Number(detailed));
+    expect(Number(detailed)).toBeGreaterThan(0);
+    // Each of the others has its line with the deciding reason, in the order of the table.
+    const lines = [...some.matchAll(/^- ❌ `models\/bad-00(\d\d)`: Kernel braid-rope \(rope\) fails.* … and 1 more reason$/gm)];
+    const sections = [...some.matchAll(/^### ❌ `models\/bad-00(\d\d)`/gm)];
+    expect([...sections, ...lines].map(([, number]) => Number(number))).toEqual(Array.from({ length: 20 }, (_, index) => index));
+    expect(some).toContain('**Reproduce**');
+
+    const tableOnly = renderMarkdown(many(20), { budget: 5_600 });
+    expect(tableOnly).toContain('good-0019');
+    expect(tableOnly).not.toContain('<details>');
+    const rowsOnly = renderMarkdown(many(20), { budget: 3_000 });
+    expect(rowsOnly).toContain('20 passing models (20 COMPATIBLE) in report.json only');
+    expect(rowsOnly).toContain('bad-0019');
+    const fewRows = renderMarkdown(many(20), { budget: 1_500 });
+    expect(fewRows).toMatch(/\d+ more failing models and 20 passing models/);
+    expect(fewRows).toContain('bad-0000');
+  });
+
+  it('is used: a little more room never shows less', () => {
+    let last = 0;
+    for (let budget = 500; budget < 30_000; budget += 500) {
+      const size = bytes(renderMarkdown(many(8), { budget }));
+      expect(size).toBeLessThanOrEqual(budget);
+      expect(size).toBeGreaterThan(last * 0.8);
+      last = size;
     }
-    expect(steps[1]).toContain('the details of passing models are in report.json only');
-    expect(steps[1]).toContain('braid-rope');
-    expect(steps[2]).toContain('everything but the reasons of failing models');
-    expect(steps[2]).not.toContain('<details>');
-    expect(steps[3]).toContain('_Shortened to fit: the details are in report.json only._');
-    expect(steps[3]).toContain('good-0019');
-    expect(steps[4]).toContain('20 passing models (20 COMPATIBLE) in report.json only');
-    for (const step of steps.slice(0, 5))
-      for (let row = 0; row < 20; row++) expect(step).toContain(`bad-00${String(row).padStart(2, '0')}`);
-    expect(steps[5]).toContain('1 more failing model and 20 passing models');
   });
 
   it('too small for anything still gives the verdict line', () => {

@@ -12,7 +12,7 @@ describe('renderTerminal', () => {
       .split('\n')
       .filter((line) => line.startsWith('│'));
     expect(rows.map((row) => row.replace(/\s+/g, ' '))).toEqual([
-      '│ model │ verdict │ K max │ K ratio │ score │ max abs diff │ × noise floor │ amplification │ top-1 │ speed fused/standard │',
+      '│ model │ verdict │ K max │ K ratio │ score │ kernel difference │ × noise floor │ amplification │ top-1 │ speed fused/standard │',
       '│ models/ernie45-mini │ INCOMPATIBLE │ none │ none │ 1.00 │ 3.1 │ 15300× │ 1.02× │ 8.3% │ 0.98× │',
       '│ models/mystery │ INCONCLUSIVE │ – │ – │ – │ – │ – │ – │ – │ – │',
       '│ models/qwen3-mini │ WARNING │ 96.5 │ 42.3 │ 0.00 │ 4.9e-4 │ 1.31× │ 0.50× │ 99.5% │ – │',

@@ -1,5 +1,6 @@
 // One annotation per model that needs a look: error where its verdict fails the gate, warning where it does not.
 
+import { isFailing } from '../report/rows.js';
 import type { ModelReport, Report } from '../report/types.js';
 import { plainLine } from './log.js';
 
@@ -37,8 +38,8 @@ function annotateKind(models: ModelReport[], room: number, emit: (text: string, 
  * @param room how many of each kind may still be given in this step
  */
 export function annotate(report: Report, annotator: Annotator, room: { errors: number; warnings: number }): void {
-  const failing = report.models.filter(({ verdict }) => report.fail_on.includes(verdict));
-  const noted = report.models.filter(({ verdict }) => verdict !== 'COMPATIBLE' && !report.fail_on.includes(verdict));
+  const failing = report.models.filter((model) => isFailing(model, report));
+  const noted = report.models.filter((model) => model.verdict !== 'COMPATIBLE' && !isFailing(model, report));
   annotateKind(failing, room.errors, (text, properties) => annotator.error(text, properties));
   annotateKind(noted, room.warnings, (text, properties) => annotator.warning(text, properties));
 }

@@ -1,6 +1,6 @@
 // The commit status: the line next to the commit that a branch protection rule or ruleset can require.
 
-import { gateLine } from '../report/rows.js';
+import { gateLine, isFailing } from '../report/rows.js';
 import type { Report } from '../report/types.js';
 import type { Octokit } from './api.js';
 import type { Event } from './event.js';
@@ -24,7 +24,7 @@ function fit(text: string): string {
 
 /** The status of a finished run. Counts first, because names may be cut. */
 export function statusOfReport(report: Report): Status {
-  const failing = report.models.filter(({ verdict }) => report.fail_on.includes(verdict)).map(({ id }) => id);
+  const failing = report.models.filter((model) => isFailing(model, report)).map(({ id }) => id);
   const names = report.gate === 'fail' && failing.length > 0 ? ` (${failing.join(', ')})` : '';
   return {
     state: report.gate === 'pass' ? 'success' : 'failure',

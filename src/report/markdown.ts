@@ -1,13 +1,17 @@
 // The report as a Markdown document: PR comment, job summary and report.md. How it gets there is src/github/'s business.
 
-import { canaryLine, missedCanaries } from './canaries.js';
-import { code, html, plain, prose } from './escape.js';
-import { count, difference, magnitude, multiple, NOT_MEASURED, percent } from './numbers.js';
-import { probeSummaries } from './probes.js';
-import { columnsOf, EMOJI, gateLine, rowsOf, ruleLine, tally } from './rows.js';
+import { allowance, notes } from './changes.js';
+import type { Phrase } from './changes.js';
+import { errorChart } from './chart.js';
+import { code, prose } from './escape.js';
+import { levelsThatFit } from './fit.js';
+import type { Detail } from './fit.js';
+import { details, list, modelDetails } from './model-details.js';
+import { count } from './numbers.js';
+import { reproduceLine } from './reproduce.js';
+import { columnsOf, EMOJI, gateLine, isCompared, isFailing, noiseRatio, rowsOf, ruleLine, tally } from './rows.js';
 import type { Row } from './rows.js';
-import { STRIP_LEGEND, stripsOf } from './strips.js';
-import type { Finding, KernelResult, KernelTime, ModelReport, Report } from './types.js';
+import type { ModelReport, Report } from './types.js';
 
 export interface MarkdownOptions {
   /** Most bytes (UTF-8) of the document; default: no limit. */
@@ -15,43 +19,118 @@ export interface MarkdownOptions {
 }
 
 const REASONS_SHOWN = 20;
-const KERNELS_SHOWN = 60;
-const FINDINGS_SHOWN = 20;
-const COMMAND_LIMIT = 2000;
-/** GitHub shows some 100 columns of a code block before it scrolls. */
-const STRIP_COLUMNS = 100;
+/** Characters of foreign text: in a note, in the table, and as the one line of a model. */
+const WORDS_LIMIT = 300;
+const REASON_LIMIT = 120;
+const BRIEF_LIMIT = 160;
+const LINES_OPEN = 10;
+const COMPARED = ' <b>baseline</b>: against the report of the base branch; worse and better are beyond noise.';
 
 /**
- * The report as Markdown. When it would be larger than `budget` it says less: details of failing models only, then their reasons
- * only, then failing rows only, then as many of them as fit. The verdict line always stands.
+ * The report as Markdown. When it would be larger than `budget` it says less: the models that pass lose their details first, then the
+ * last of those that fail, down to one line each; then the table keeps the failing rows only, and then as many of them as fit. The
+ * verdict line always stands.
  */
 export function renderMarkdown(report: Report, { budget = Infinity }: MarkdownOptions = {}): string {
   const rows = rowsOf(report);
   const failing = rows.filter((row) => row.failing);
   const fits = (text: string): boolean => Buffer.byteLength(text) <= budget;
-
-  const steps: (() => string)[] = [
-    () => page(report, rows, [...rows.map((row) => modelSection(row, true)), ...reproduce(report, rows)]),
-    () =>
-      page(report, rows, [
-        ...failing.map((row) => modelSection(row, true)),
-        ...reproduce(report, failing),
-        cutNote('the details of passing models are'),
-      ]),
-    () =>
-      page(report, rows, [...failing.map((row) => modelSection(row, false)), cutNote('everything but the reasons of failing models is')]),
-    () => page(report, rows, [cutNote('the details are')]),
-    () => failingRowsOnly(report, failing, failing.length),
-  ];
-  for (const step of steps) {
-    const text = step();
-    if (fits(text)) return text;
+  const top = [title(report), ...notesOf(report), table(report, rows), legend(report)];
+  const extras = [[...chartOf(rows)], [...reproduce(report, rows)]] as const;
+  for (const [chart, bottom] of [extras, [[], extras[1]], [[], []]] as const) {
+    const frame = joined([...top, ...chart, ...bottom]);
+    const room = budget - Buffer.byteLength(frame);
+    if (room < 0) continue;
+    const middle = sectionsThatFit(report, rows, room, chart.length === extras[0].length);
+    if (middle !== null) return joined([...top, ...chart, ...middle, ...bottom]);
   }
-  return asManyRowsAsFit(report, failing, fits);
+  const text = failingRowsOnly(report, failing, failing.length);
+  return fits(text) ? text : asManyRowsAsFit(report, failing, fits);
 }
 
-function page(report: Report, rows: Row[], sections: string[]): string {
-  return [title(report), table(report, rows), legend(report), ...sections].join('\n\n') + '\n';
+function joined(blocks: readonly string[]): string {
+  return blocks.join('\n\n') + '\n';
+}
+
+/** What is said about the models within `room` bytes, with a note of what is left out; null: not even that note fits. */
+function sectionsThatFit(report: Report, rows: readonly Row[], room: number, whole: boolean): string[] | null {
+  const parts = rows.map((row) => ({
+    failing: row.failing,
+    text: memo((detail: Exclude<Detail, 'none'>) => modelSection(row, report, detail)),
+  }));
+  const all = levelsThatFit(parts, room);
+  if (whole && all.every((level) => level === 'full')) return parts.map(({ text }) => text('full'));
+  const left = room - NOTE_BYTES;
+  if (left < 0) return null;
+  const levels = levelsThatFit(parts, left);
+  const shown = (wanted: (level: Detail) => boolean): string[] =>
+    parts.flatMap(({ text }, index) => {
+      const level = levels[index] ?? 'none';
+      return level !== 'none' && wanted(level) ? [text(level)] : [];
+    });
+  const brief = shown((level) => level === 'brief');
+  return [...shown((level) => level !== 'brief'), ...briefBlock(brief), leftOutNote(rows, levels)];
+}
+
+function memo<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
+  const known = new Map<Key, Value>();
+  return (key) => {
+    const value = known.get(key) ?? make(key);
+    known.set(key, value);
+    return value;
+  };
+}
+
+/** Room for the note below, which holds nothing but numbers, and for the fold around many lines. */
+const NOTE_BYTES = 320;
+
+/** One line each; folded where nobody would read them all. */
+function briefBlock(lines: readonly string[]): string[] {
+  if (lines.length === 0) return [];
+  const text = lines.join('\n');
+  return [lines.length <= LINES_OPEN ? text : details(`Why ${lines.length} more models fail`, text)];
+}
+
+function leftOutNote(rows: readonly Row[], levels: readonly Detail[]): string {
+  const failing = levels.filter((_, index) => rows[index]?.failing);
+  const number = (of: readonly Detail[], level: Detail): number => of.filter((entry) => entry === level).length;
+  const parts: string[] = [];
+  if (number(failing, 'full') < failing.length)
+    parts.push(
+      `of ${count(failing.length, 'failing model')}, ${number(failing, 'full')} with details and ${failing.length - number(failing, 'full') - number(failing, 'none')} with reasons`,
+    );
+  const others = levels.filter((_, index) => rows[index]?.failing === false);
+  if (number(others, 'full') < others.length)
+    parts.push(`details of ${number(others, 'full')} of ${count(others.length, 'passing model')}`);
+  const here = parts.length === 0 ? 'everything but the chart or the command' : parts.join('; ');
+  return `_Shortened to fit. Here: ${here}. The rest is in report.json._`;
+}
+
+function notesOf(report: Report): string[] {
+  const lines = notes(report).map((phrase) => `- ${markdownOf(phrase)}`);
+  return lines.length === 0 ? [] : [lines.join('\n')];
+}
+
+function markdownOf(phrase: Phrase, limit = WORDS_LIMIT): string {
+  return phrase.map((part) => (typeof part === 'string' ? part : 'name' in part ? code(part.name) : prose(part.words, limit))).join('');
+}
+
+/** The errors over the layers of the worst model that has them. */
+function chartOf(rows: readonly Row[]): string[] {
+  const candidates = rows.filter(({ model }) => errorChart(model) !== null);
+  const peers = candidates.filter(
+    ({ failing, model }) => failing === candidates[0]?.failing && model.verdict === candidates[0].model.verdict,
+  );
+  const [worst] = peers.sort((a, b) => (noiseRatio(b.model) ?? 0) - (noiseRatio(a.model) ?? 0));
+  const chart = worst === undefined ? null : errorChart(worst.model);
+  if (worst === undefined || chart === null) return [];
+  const picture = `\`\`\`mermaid\n${chart.source}\n\`\`\`\n\n<sub>${chart.legend}</sub>`;
+  const { id, verdict } = worst.model;
+  return [
+    verdict === 'COMPATIBLE'
+      ? details(`Error over the layers of ${id}`, picture)
+      : `**Error over the layers of** ${code(id)}\n\n${picture}`,
+  ];
 }
 
 function title(report: Report): string {
@@ -62,31 +141,43 @@ function table(report: Report, rows: Row[]): string {
   const columns = columnsOf(report);
   const head = ['model', 'verdict', ...columns];
   const align = ['---', '---', ...columns.map(() => '--:')];
-  const body = rows.map(({ model, figures }) => [code(model.id), `${EMOJI[model.verdict]} ${model.verdict}`, ...figures]);
+  const body = rows.map(({ model, figures }) => [code(model.id), verdictOf(model), ...figures]);
   return [head, align, ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+function verdictOf(model: ModelReport): string {
+  const allowed = allowance(model);
+  return `${EMOJI[model.verdict]} ${model.verdict}${allowed === null ? '' : `, ${markdownOf(allowed, REASON_LIMIT)}`}`;
 }
 
 function legend(report: Report): string {
   const rule = ruleLine(report);
   const numeric =
-    ' <b>max abs diff</b>: largest |fused − eager| of any kernel. <b>× noise floor</b>: worst error of kernels and model, in multiples of the ' +
+    ' <b>kernel difference</b>: largest |fused − eager| of any kernel. <b>× noise floor</b>: worst error of kernels and model, in multiples of the ' +
     'error that correct implementations show. <b>amplification</b>: final error over the error injected first. ' +
     '<b>top-1</b>: positions where the fused model agrees with the oracle. ' +
     '<b>speed fused/standard</b>: above 1 is faster than standard; it decides nothing.';
   return (
     `<sub>${rule.charAt(0).toUpperCase()}${rule.slice(1)}. <b>K max</b>, <b>K ratio</b>, <b>score</b>: static check of the K-norm weights.` +
-    `${report.policy === 'static' ? '' : numeric} –: not measured.</sub>`
+    `${report.policy === 'static' ? '' : numeric}${isCompared(report) ? COMPARED : ''} –: not measured.</sub>`
   );
 }
 
-function modelSection({ model }: Row, full: boolean): string {
-  const body = modelBody(model, full);
+function modelSection({ model }: Row, report: Report, detail: Exclude<Detail, 'none'>): string {
+  if (detail === 'brief') return briefLine(model);
+  const body = modelBody(model, report, detail === 'full');
   // A model that is fine takes one line until someone asks.
   if (model.verdict === 'COMPATIBLE') return details(`${EMOJI.COMPATIBLE} ${model.id}`, body);
   return `### ${EMOJI[model.verdict]} ${code(model.id)}\n\n${body}`;
 }
 
-function modelBody(model: ModelReport, full: boolean): string {
+/** The deciding reason comes first. */
+function briefLine({ id, verdict, reasons }: ModelReport): string {
+  const more = reasons.length > 1 ? ` … and ${count(reasons.length - 1, 'more reason')}` : '';
+  return `- ${EMOJI[verdict]} ${code(id)}: ${prose(reasons[0]?.message ?? '', BRIEF_LIMIT)}${more}`;
+}
+
+function modelBody(model: ModelReport, report: Report, full: boolean): string {
   const parts: string[] = [];
   const subject = [model.architecture, model.dtype, model.revision].filter((entry) => entry !== null).map((entry) => code(entry));
   if (subject.length > 0 && full) parts.push(subject.join(' · '));
@@ -96,188 +187,45 @@ function modelBody(model: ModelReport, full: boolean): string {
       REASONS_SHOWN,
     ),
   );
-  if (full && model.diagnosis.length > 0)
+  if (model.diagnosis.length > 0)
     parts.push(
       `**Cause**\n\n${list(
         model.diagnosis.map((cause) => prose(cause.message)),
         REASONS_SHOWN,
       )}`,
     );
-  if (full && model.recommendations.length > 0)
+  if (model.recommendations.length > 0)
     parts.push(
       `**What to do**\n\n${list(
         model.recommendations.map((advice) => prose(advice)),
         REASONS_SHOWN,
       )}`,
     );
-  if (full)
-    parts.push(
-      ...kernelDetails(model),
-      ...probeDetails(model),
-      ...canaryDetails(model),
-      ...speedDetails(model),
-      ...layerDetails(model),
-      ...findingDetails(model),
-    );
+  if (full) parts.push(...modelDetails(model, isCompared(report)));
   return parts.join('\n\n');
 }
 
-function list(entries: string[], limit: number): string {
-  const shown = entries.slice(0, limit).map((entry) => `- ${entry}`);
-  if (entries.length > limit) shown.push(`- … and ${entries.length - limit} more in report.json`);
-  return shown.join('\n');
-}
-
-function kernelDetails({ numeric }: ModelReport): string[] {
-  if (numeric === null || numeric.kernels.length === 0) return [];
-  const worstFirst = [...numeric.kernels].sort((a, b) => severity(a) - severity(b));
-  const head =
-    '| kernel | op | status | sites | max abs diff | mean abs diff | bitwise equal | max ULP | × floor | × floor (max) | worst at |';
-  const align = '| --- | --- | --- | --: | --: | --: | --: | --: | --: | --: | --- |';
-  const body = worstFirst.slice(0, KERNELS_SHOWN).map(kernelRow);
-  const more = numeric.kernels.length > KERNELS_SHOWN ? [`\n… and ${numeric.kernels.length - KERNELS_SHOWN} more in report.json`] : [];
-  return [
-    details(`${count(numeric.kernels.length, 'kernel')} on ${deviceOf(numeric.kernels)}`, [head, align, ...body, ...more].join('\n')),
-  ];
-}
-
-function kernelRow(kernel: KernelResult): string {
-  const place = [kernel.worst_layer === null ? null : `layer ${kernel.worst_layer}`, kernel.worst_site].filter((part) => part !== null);
-  const where = place.length === 0 ? null : place.join(' ');
-  const cells = [
-    code(kernel.kernel),
-    code(kernel.op),
-    kernel.status,
-    String(kernel.sites),
-    difference(kernel.max_abs_diff),
-    difference(kernel.mean_abs_diff),
-    percent(kernel.bitwise_equal),
-    kernel.max_ulp === null ? NOT_MEASURED : String(kernel.max_ulp),
-    multiple(kernel.accuracy_ratio),
-    multiple(kernel.max_ratio),
-    where === null ? NOT_MEASURED : code(where),
-  ];
-  return `| ${cells.join(' | ')} |`;
-}
-
-function probeDetails({ numeric }: ModelReport): string[] {
-  const summaries = probeSummaries(numeric?.kernels ?? []);
-  if (summaries.length === 0) return [];
-  const lines = summaries
-    .slice(0, KERNELS_SHOWN)
-    .flatMap(({ kernel, line, open }) => [
-      `- ${code(kernel.kernel)}: ${prose(line)}`,
-      ...open.map(({ name, words, detail }) => `  - ${code(name)} ${words}: ${prose(detail)}`),
-    ]);
-  if (summaries.length > KERNELS_SHOWN) lines.push(`- … and ${summaries.length - KERNELS_SHOWN} more in report.json`);
-  const bad = summaries.reduce((sum, { open }) => sum + open.length, 0);
-  const outcome = bad === 0 ? 'all pass' : `${bad} did not pass`;
-  return [details(`Probes of ${count(summaries.length, 'kernel')}: ${outcome}`, lines.join('\n'))];
-}
-
-/** One line when all were caught. */
-function canaryDetails(model: ModelReport): string[] {
-  const line = canaryLine([model]);
-  if (line === null) return [];
-  const missed = missedCanaries(model.numeric?.canaries ?? []).map(
-    ({ kernel, name, detail }) =>
-      `${code(name)} beside ${kernel === null ? 'the whole model' : code(kernel)} was not caught: ${prose(detail)}`,
-  );
-  return [`<sub>${html(line)}.</sub>`, ...(missed.length === 0 ? [] : [list(missed, KERNELS_SHOWN)])];
-}
-
-function speedDetails({ numeric }: ModelReport): string[] {
-  const performance = numeric?.performance ?? null;
-  if (performance === null || performance.kernels.length === 0) return [];
-  const head = '| kernel | at | tokens | fused µs | standard µs | speed | standard | clock | note |';
-  const align = '| --- | --- | --: | --: | --: | --: | --- | --- | --- |';
-  const body = performance.kernels.slice(0, KERNELS_SHOWN).map(speedRow);
-  const hidden = performance.kernels.length - body.length;
-  const { fused = null, standard = null } = performance.tokens_per_second ?? {};
-  const rate =
-    performance.tokens_per_second === null ? [] : [`\nTokens per second: ${magnitude(fused)} fused, ${magnitude(standard)} standard.`];
-  const more = hidden > 0 ? [`\n… and ${hidden} more in report.json`] : [];
-  return [details(`Speed of ${count(performance.kernels.length, 'kernel')}`, [head, align, ...body, ...more, ...rate].join('\n'))];
-}
-
-function speedRow(time: KernelTime): string {
-  const place = time.layer === null ? time.site : `layer ${time.layer} ${time.site}`;
-  const cells = [
-    code(time.kernel),
-    code(place),
-    String(time.tokens),
-    magnitude(time.fused_us),
-    magnitude(time.standard_us),
-    multiple(time.speedup),
-    time.standard ?? NOT_MEASURED,
-    time.timer ?? NOT_MEASURED,
-    time.note === null ? '' : prose(time.note),
-  ];
-  return `| ${cells.join(' | ')} |`;
-}
-
-function severity(kernel: KernelResult): number {
-  return ['fail', 'inconclusive', 'warn', 'pass'].indexOf(kernel.status);
-}
-
-function deviceOf(kernels: KernelResult[]): string {
-  const devices = [...new Set(kernels.map((kernel) => kernel.device ?? kernel.backend))];
-  return devices.slice(0, 3).join(', ') + (devices.length > 3 ? ' …' : '');
-}
-
-function layerDetails({ static: checked }: ModelReport): string[] {
-  const strips = checked === null ? null : stripsOf(checked, STRIP_COLUMNS);
-  if (strips === null) return [];
-  const picture = [...strips.lines, ...(strips.marks === null ? [] : [strips.marks])].join('\n');
-  return [details(`Q/K norms per layer: ${strips.heading}`, `\`\`\`text\n${picture}\n\`\`\`\n\n<sub>${STRIP_LEGEND}</sub>`)];
-}
-
-function findingDetails({ static: checked }: ModelReport): string[] {
-  if (checked === null || checked.findings.length === 0) return [];
-  return [details(count(checked.findings.length, 'finding') + ' in the weights', list(checked.findings.map(findingLine), FINDINGS_SHOWN))];
-}
-
-function findingLine(finding: Finding): string {
-  return finding.tensor === null ? prose(finding.message) : `${prose(finding.message)} (${code(finding.tensor)})`;
-}
-
-/** The empty lines make GitHub parse the body as Markdown again. */
-function details(summary: string, body: string): string {
-  return `<details><summary>${html(summary)}</summary>\n\n${body}\n\n</details>`;
-}
-
-/** One line to paste into a shell. A name that is not shown as it is could not be pasted, so it is left out. */
-function reproduce(report: Report, rows: Row[]): string[] {
+function reproduce(report: Report, rows: readonly Row[]): string[] {
   const failing = rows.filter((row) => row.failing);
-  const ids = (failing.length > 0 ? failing : rows).map((row) => row.model.id).filter((id) => plain(id, COMMAND_LIMIT) === id && id !== '');
-  const dash = ids.some((id) => id.startsWith('-')) ? ['--'] : [];
-  const command = [
-    'fused-compat',
-    ...(report.policy === 'static' ? ['inspect'] : ['check', '--policy', report.policy]),
-    ...dash,
-    ...ids.map(shellWord),
-  ].join(' ');
-  if (ids.length === 0 || command.length > COMMAND_LIMIT) return [];
-  const fence = '`'.repeat(Math.max(3, ...[...command.matchAll(/`+/g)].map((run) => run[0].length + 1)));
-  return [`**Reproduce**\n\n${fence}sh\n${command}\n${fence}`];
-}
-
-function shellWord(text: string): string {
-  return /^[\w./@:+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-}
-
-function cutNote(what: string): string {
-  return `_Shortened to fit: ${what} in report.json only._`;
+  const ids = (failing.length > 0 ? failing : rows).map((row) => row.model.id);
+  const line = reproduceLine(report, ids);
+  if (line === null) return [];
+  const fence = '`'.repeat(Math.max(3, ...[...line.command.matchAll(/`+/g)].map((run) => run[0].length + 1)));
+  const some = line.models < ids.length ? ` (${line.models} of ${count(ids.length, 'model')})` : '';
+  return [`**Reproduce**${some}\n\n${fence}sh\n${line.command}\n${fence}`];
 }
 
 function failingRowsOnly(report: Report, failing: Row[], shown: number): string {
-  const others = report.models.filter((model) => !report.fail_on.includes(model.verdict));
+  const others = report.models.filter((model) => !isFailing(model, report));
   const hidden = [
     ...(shown < failing.length ? [count(failing.length - shown, 'more failing model')] : []),
     ...(others.length > 0 ? [`${count(others.length, 'passing model')} (${tally(others)})`] : []),
   ];
   const rows = shown > 0 ? [table(report, failing.slice(0, shown))] : [];
-  const note = hidden.length > 0 ? [`_Shortened to fit: ${hidden.join(' and ')} in report.json only._`] : [cutNote('the details are')];
+  const note =
+    hidden.length > 0
+      ? [`_Shortened to fit: ${hidden.join(' and ')} in report.json only._`]
+      : ['_Shortened to fit: the details are in report.json only._'];
   return [title(report), ...rows, ...note].join('\n\n') + '\n';
 }
 

@@ -1,6 +1,6 @@
 // What every rendering of a report shows first: the gate's line and one row of figures per model, failing models first.
 
-import { difference, magnitude, multiple, percent, score } from './numbers.js';
+import { difference, magnitude, multiple, NOT_MEASURED, percent, score } from './numbers.js';
 import type { ModelReport, Performance, Report, Verdict } from './types.js';
 import { VERDICTS } from './types.js';
 
@@ -13,7 +13,7 @@ export const EMOJI: Record<Verdict, string> = {
 };
 
 const STATIC_COLUMNS = ['K max', 'K ratio', 'score'];
-const NUMERIC_COLUMNS = ['max abs diff', '× noise floor', 'amplification', 'top-1', 'speed fused/standard'];
+const NUMERIC_COLUMNS = ['kernel difference', '× noise floor', 'amplification', 'top-1', 'speed fused/standard'];
 
 export interface Row {
   model: ModelReport;
@@ -24,15 +24,23 @@ export interface Row {
 
 /** The names of the figures; under policy `static` no kernel runs, so there are none of the numeric diff. */
 export function columnsOf(report: Report): string[] {
-  return report.policy === 'static' ? STATIC_COLUMNS : [...STATIC_COLUMNS, ...NUMERIC_COLUMNS];
+  return [...STATIC_COLUMNS, ...(report.policy === 'static' ? [] : NUMERIC_COLUMNS), ...(isCompared(report) ? ['baseline'] : [])];
+}
+
+/** Whether a model fails the gate. */
+export function isFailing({ verdict, allowed }: ModelReport, { fail_on }: Report): boolean {
+  return fail_on.includes(verdict) && allowed === null;
 }
 
 /** Rows with failing models first, then by how bad their verdict is, then in the user's order. */
 export function rowsOf(report: Report): Row[] {
   const rows = report.models.map((model) => ({
     model,
-    failing: report.fail_on.includes(model.verdict),
-    figures: figuresOf(model).slice(0, columnsOf(report).length),
+    failing: isFailing(model, report),
+    figures: [
+      ...figuresOf(model).slice(0, report.policy === 'static' ? STATIC_COLUMNS.length : undefined),
+      ...(isCompared(report) ? [modelChange(model) ?? NOT_MEASURED] : []),
+    ],
   }));
   const rank = (row: Row): number => (row.failing ? 0 : VERDICTS.length) + VERDICTS.indexOf(row.model.verdict);
   return rows.sort((a, b) => rank(a) - rank(b));
@@ -63,6 +71,24 @@ function speed(performance: Performance | null): number | null {
   return compared.length === 0 ? null : sum('standard_us') / sum('fused_us');
 }
 
+/** Whether there is a baseline to compare with. */
+export function isCompared({ baseline }: Pick<Report, 'baseline'>): boolean {
+  return baseline !== null && baseline.problem === null;
+}
+
+/** `worse: was COMPATIBLE, 1.20× → 812×`, `same, 1.20× → 1.21×`, `new`. */
+function modelChange(model: ModelReport): string | null {
+  const { baseline } = model;
+  if (baseline === null) return null;
+  const was = baseline.verdict === null || baseline.verdict === model.verdict ? '' : `: was ${baseline.verdict}`;
+  return baseline.change + was + ratioStep(baseline.noise_ratio, noiseRatio(model));
+}
+
+/** `, 1.20× → 812×`; nothing where one of them was not measured. */
+export function ratioStep(before: number | null, now: number | null): string {
+  return before === null || now === null ? '' : `, ${multiple(before)} → ${multiple(now)}`;
+}
+
 /** The worst error of a model's kernels and of the model as a whole, in multiples of the noise floor. */
 export function noiseRatio({ numeric }: Pick<ModelReport, 'numeric'>): number | null {
   const kernels = numeric?.kernels ?? [];
@@ -84,7 +110,9 @@ export function tally(models: readonly ModelReport[]): string {
 /** `gate failed: 1 INCOMPATIBLE, 2 COMPATIBLE`. */
 export function gateLine(report: Report): string {
   const never = report.fail_on.length === 0 ? ' (fail-on: never)' : '';
-  return `gate ${report.gate === 'fail' ? 'failed' : 'passed'}${never}: ${tally(report.models)}`;
+  const allowed = report.models.filter((model) => model.allowed !== null).length;
+  const known = allowed === 0 ? '' : `, ${allowed} of them allowed`;
+  return `gate ${report.gate === 'fail' ? 'failed' : 'passed'}${never}: ${tally(report.models)}${known}`;
 }
 
 /** The rule that the gate followed: `policy evidence, fails on INCOMPATIBLE, INCONCLUSIVE`. */

@@ -4,6 +4,8 @@ import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import pico from 'picocolors';
 import { canaryLine } from './canaries.js';
+import { allowance, notes } from './changes.js';
+import type { Phrase } from './changes.js';
 import { plain, plainName } from './escape.js';
 import { count } from './numbers.js';
 import { probeSummaries } from './probes.js';
@@ -41,6 +43,7 @@ export function renderTerminal(report: Report, { color, columns = Infinity }: Te
       overview,
       ...layerPictures(report, rows, paint, columns),
       ...reasons,
+      ...remarks(report, columns),
       ...canaries(report, paint, columns),
       lastLine(report, paint, columns),
     ].join('\n\n') + '\n'
@@ -50,6 +53,16 @@ export function renderTerminal(report: Report, { color, columns = Infinity }: Te
 function canaries({ models }: Report, paint: Painter, columns: number): string[] {
   const line = canaryLine(models);
   return line === null ? [] : [wrap(line, columns, '', '  ').map(paint.dim).join('\n')];
+}
+
+/** What the baseline and the known failures have to say. */
+function remarks(report: Report, columns: number): string[] {
+  const lines = notes(report).map((phrase) => wrap(textOf(phrase), columns, '', '  ').join('\n'));
+  return lines.length === 0 ? [] : [lines.join('\n')];
+}
+
+function textOf(phrase: Phrase): string {
+  return phrase.map((part) => (typeof part === 'string' ? part : 'name' in part ? plainName(part.name) : plain(part.words))).join('');
 }
 
 /** One line: what `--quiet` leaves of the report. */
@@ -95,6 +108,8 @@ function stacked({ model, figures }: Row, names: string[], paint: Painter, colum
 
 function explained({ model }: Row, paint: Painter, columns: number): string {
   const lines = [`${paint.bold(narrowName(model, columns))}: ${paint.verdict[model.verdict](model.verdict)}`];
+  const allowed = allowance(model);
+  if (allowed !== null) lines.push(...wrap(textOf(allowed), columns, '  - ', '    '));
   for (const reason of model.reasons) lines.push(...wrap(plain(reason.message), columns, '  - ', '    '));
   lines.push(...probeFindings(model, columns));
   for (const cause of model.diagnosis) lines.push(...wrap(`cause: ${plain(cause.message)}`, columns, '  - ', '    '));

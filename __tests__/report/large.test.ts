@@ -1,0 +1,83 @@
+// 200 models with 40 kernels each: what fits into a comment and a job summary, and that it can still be read.
+
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { annotate } from '../../src/github/annotations.js';
+import { commentBody } from '../../src/github/comment.js';
+import { writeSummary } from '../../src/github/summary.js';
+import type { Report } from '../../src/report/types.js';
+import { large } from './large.js';
+
+const EVENT = {
+  name: 'pull_request',
+  owner: 'acme',
+  repo: 'kernels',
+  sha: 'a'.repeat(40),
+  runUrl: 'https://github.example/acme/kernels/actions/runs/1',
+  pullRequest: null,
+};
+const kept = new URL('./documents/large.md', import.meta.url);
+
+describe('a report of 200 models with 40 kernels', () => {
+  let report: Report;
+  let comment: string;
+  beforeAll(() => {
+    report = large();
+    comment = commentBody(report, 'default', EVENT as Parameters<typeof commentBody>[2]);
+    if (process.env['UPDATE_DOCUMENTS'] === '1') writeFileSync(kept, comment);
+  });
+
+  it('is the comment that was reviewed', () => {
+    expect(comment).toBe(readFileSync(kept, 'utf8'));
+  });
+
+  it('fits into 65,000 bytes and uses them', () => {
+    expect(Buffer.byteLength(comment)).toBeLessThanOrEqual(65_000);
+    expect(Buffer.byteLength(comment)).toBeGreaterThan(60_000);
+  });
+
+  it('has the verdict, a row for every model with failing rows first, the chart, a reason for failing models and the command', () => {
+    expect(comment).toContain('\n## ❌ fused-compat gate failed: 100 INCOMPATIBLE, 100 COMPATIBLE\n');
+    const rows = [...comment.matchAll(/^\| `example-org\/[^`]+` \| (❌|✅)/gm)].map(([, sign]) => sign);
+    expect(rows).toEqual([...Array<string>(100).fill('❌'), ...Array<string>(100).fill('✅')]);
+    expect(comment).toContain('```mermaid\n');
+    expect(comment.match(/^- ❌ /gm)?.length).toBeGreaterThan(20);
+    expect(comment).toMatch(/```sh\nfused-compat check --policy evidence example-org\//);
+    expect(comment).toMatch(
+      /_Shortened to fit\. Here: of 100 failing models, \d+ with details and \d+ with reasons; details of 0 of 100 passing models\./,
+    );
+  });
+
+  it('closes every block that it opens', () => {
+    expect(comment.match(/<details>/g)?.length ?? 0).toBe(comment.match(/<\/details>/g)?.length ?? 0);
+    expect((comment.match(/^```/gm)?.length ?? 0) % 2).toBe(0);
+  });
+
+  it('has a job summary under 1 MiB', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'summary-'));
+    const file = join(folder, 'summary.md');
+    await writeSummary(report, file);
+    expect((await stat(file)).size).toBeLessThanOrEqual(2 ** 20);
+    expect((await stat(file)).size).toBeGreaterThan(2 ** 19);
+    expect(await readFile(file, 'utf8')).toMatch(/^## ❌ fused-compat gate failed/);
+    await rm(folder, { recursive: true });
+  });
+
+  it('has at most ten annotations of a kind', () => {
+    const given = { error: 0, warning: 0 };
+    const failing = { ...report, fail_on: ['INCOMPATIBLE' as const] };
+    const warned = {
+      ...report,
+      models: report.models.map((model, index) => (index % 2 === 1 ? { ...model, verdict: 'WARNING' as const } : model)),
+    };
+    annotate(
+      { ...failing, models: warned.models },
+      { error: () => given.error++, warning: () => given.warning++ },
+      { errors: 10, warnings: 10 },
+    );
+    expect(given).toEqual({ error: 10, warning: 10 });
+  });
+});
