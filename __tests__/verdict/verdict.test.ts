@@ -334,6 +334,15 @@ describe('what is responsible for a model that fails', () => {
     expect(message).toContain(`the fused model leaves the noise floor in layer 12; ${words}`);
   });
 
+  it('is what to look at, where every kernel holds at the sites that were compared', () => {
+    const advice = (responsible: { kernel: string; layers: number[]; kl_ratio: number }[]) => {
+      const model = modelLevel({ status: 'fail', kl_ratio: 7.3, responsible });
+      return judge({ static: staticResult(), numeric: numericResult({ status: 'fail', model }) }).recommendations[0];
+    };
+    expect(advice([{ kernel: 'qk', layers: [14], kl_ratio: 7.3 }])).toMatch(/^Kernel qk: it holds at the sites that were compared, yet/);
+    expect(advice([])).toContain('their errors add up over the layers');
+  });
+
   it('may be no kernel alone, or not have been searched', () => {
     expect(said({ responsible: [] })).toContain('no kernel alone makes it so: their errors add up');
     expect(said({ responsible: null })).not.toContain('alone');

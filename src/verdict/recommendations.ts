@@ -1,7 +1,7 @@
 // What to do next, in order of use. One sentence per cause; a cause that was not seen gets none.
 
 import type { ReasonCode } from '../errors.js';
-import type { Cause, CauseCode, KernelResult, StaticResult, Verdict } from '../report/types.js';
+import type { Cause, CauseCode, KernelResult, ModelLevel, StaticResult, Verdict } from '../report/types.js';
 import { magnitude, percent } from '../report/numbers.js';
 import type { Evidence } from './verdict.js';
 
@@ -47,13 +47,17 @@ export function recommend(evidence: Evidence, verdict: Verdict): string[] {
   }
   if (numeric?.model?.status === 'inconclusive' && numeric.model.detail?.startsWith('canary ')) advice.push(CANARY);
   const kernelsHold = !numeric?.kernels.some((kernel) => kernel.status === 'fail');
-  if (numeric?.model?.status === 'fail' && kernelsHold) {
-    advice.push(
-      'Every kernel holds by itself, yet their errors add up over the layers: look at the per-layer errors in report.json and start at the layer where `inherited` leaves `floor`.',
-    );
-  }
+  if (numeric?.model?.status === 'fail' && kernelsHold) advice.push(forModel(numeric.model));
   if (checked !== null && checked.status !== 'COMPATIBLE') advice.push(...forCheckpoint(checked, policy, verdict, numeric !== null));
   return [...new Set(advice.filter((entry) => entry !== undefined))];
+}
+
+/** Every kernel holds where it was compared, and yet the model fails. */
+function forModel({ responsible }: ModelLevel): string {
+  const names = [...new Set((responsible ?? []).map(({ kernel }) => kernel))].join(', ');
+  return names === ''
+    ? 'Every kernel holds by itself, yet their errors add up over the layers: look at the per-layer errors in report.json and start at the layer where `inherited` leaves `floor`.'
+    : `Kernel ${names}: it holds at the sites that were compared, yet makes the model fail where the reason says; compare those layers too (\`layers\`), and look for what differs there.`;
 }
 
 const CANARY =
