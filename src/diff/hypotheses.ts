@@ -34,7 +34,7 @@ export function hypotheses(subject: Subject, ops: readonly Op[]): Hypothesis[] {
     ...scales(subject, ops),
     ...masks(subject, ops),
     ...heads(subject),
-    ...gates(),
+    ...gates(ops),
     ...accumulations(subject.dtype),
     hypothesis('missing_bias', 'leaves out the bias', hasBias, (op, inputs, { run }) => run(withoutBias(op), inputs)),
   ];
@@ -437,21 +437,23 @@ async function otherHeads(
 
 // ---- gates
 
-function gates(): Hypothesis[] {
-  const swapped = (name: 'silu_mul' | 'gelu_tanh_mul', says: string) =>
+const GATES: Readonly<Record<string, string>> = { silu_mul: 'SiLU', gelu_tanh_mul: 'GELU (tanh)' };
+
+function gates(ops: readonly Op[]): Hypothesis[] {
+  const own = [...new Set(ops.filter(isGate).map(({ op }) => GATES[op]))].join(' and ');
+  const activates = (words: string | undefined) => `activates the gate with ${words} where this model needs ${own}`;
+  const swapped = (name: 'silu_mul' | 'gelu_tanh_mul') =>
     hypothesis(
       'activation',
-      says,
+      activates(GATES[name]),
       (op) => isGate(op) && op.op !== name,
       (op, inputs, { run }) => run({ ...op, op: name }, inputs),
     );
   const computed = (name: Parameters<typeof gated>[0], words: string) =>
-    hypothesis('activation', `activates the gate with ${words}, which is not this model's activation`, isGate, (_op, inputs, { recipe }) =>
-      Promise.resolve(gated(name, inputs, recipe)),
-    );
+    hypothesis('activation', activates(words), isGate, (_op, inputs, { recipe }) => Promise.resolve(gated(name, inputs, recipe)));
   return [
-    swapped('silu_mul', "activates the gate with SiLU, which is not this model's activation"),
-    swapped('gelu_tanh_mul', "activates the gate with GELU (tanh), which is not this model's activation"),
+    swapped('silu_mul'),
+    swapped('gelu_tanh_mul'),
     computed('gelu', 'GELU (erf)'),
     computed('quick_gelu', 'x · sigmoid(1.702 x)'),
     computed('relu', 'ReLU'),
