@@ -26,7 +26,7 @@ describe('a report of 200 models with 40 kernels', () => {
   let comment: string;
   beforeAll(() => {
     report = large();
-    comment = commentBody(report, 'default', EVENT as Parameters<typeof commentBody>[2]);
+    comment = commentBody(report, 'default', EVENT);
     if (process.env['UPDATE_DOCUMENTS'] === '1') writeFileSync(kept, comment);
   });
 

@@ -38,12 +38,13 @@ function shorten(text: string, limit: number): string {
 export function code(text: string, limit = NAME_LIMIT): string {
   const line = plain(text, limit);
   if (line.trim() === '') return '<code>&nbsp;</code>';
-  return /[`|\\]/.test(line) ? `<code>${line.replace(/[!-/:-@[-`{-~]/g, entity)}</code>` : `\`${line}\``;
+  // `##[` is a command to a GitHub runner, wherever in its log it stands.
+  return /[`|\\]|##\[/.test(line) ? `<code>${line.replace(/[!-/:-@[-`{-~]/g, entity)}</code>` : `\`${line}\``;
 }
 
 /** Foreign text inside an HTML element such as `<summary>`, where Markdown is not parsed. */
 export function html(text: string, limit = NAME_LIMIT): string {
-  return neutralReferences(plain(text, limit).replace(/[&<>"'`]/g, entity));
+  return neutralReferences(plain(text, limit).replace(/[&<>"'`[]/g, entity));
 }
 
 /**

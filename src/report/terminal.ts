@@ -38,16 +38,15 @@ export function renderTerminal(report: Report, { color, columns = Infinity }: Te
   const tableWidth = stripVTControlCharacters(wide.split('\n', 1)[0] ?? '').length;
   const overview = tableWidth <= columns ? wide : rows.map((row) => stacked(row, names, paint, columns)).join('\n');
   const reasons = rows.filter((row) => row.model.verdict !== 'COMPATIBLE').map((row) => explained(row, paint, columns));
-  return (
-    [
-      overview,
-      ...layerPictures(report, rows, paint, columns),
-      ...reasons,
-      ...remarks(report, columns),
-      ...canaries(report, paint, columns),
-      lastLine(report, paint, columns),
-    ].join('\n\n') + '\n'
-  );
+  const blocks = [
+    overview,
+    ...layerPictures(report, rows, paint, columns),
+    ...reasons,
+    ...remarks(report, columns),
+    ...canaries(report, paint, columns),
+    lastLine(report, paint, columns),
+  ];
+  return inert(`${blocks.join('\n\n')}\n`);
 }
 
 function canaries({ models }: Report, paint: Painter, columns: number): string[] {
@@ -63,6 +62,11 @@ function remarks(report: Report, columns: number): string[] {
 
 function textOf(phrase: Phrase): string {
   return phrase.map((part) => (typeof part === 'string' ? part : 'name' in part ? plainName(part.name) : plain(part.words))).join('');
+}
+
+/** No line is a command to a GitHub runner that the program's output goes to: `::name::` where a line starts, `##[name]` anywhere in it. */
+function inert(text: string): string {
+  return text.replaceAll('##[', '## [').replace(/^(?=[^\S\n]*::)/gm, '| ');
 }
 
 /** One line: what `--quiet` leaves of the report. */

@@ -24,7 +24,8 @@ export function serializeReport(report: Report): string {
   const text = JSON.stringify(inSchemaOrder(report, schema as Node), null, 2);
   // It may be printed on a terminal: C1 controls and bidirectional marks stay what they are, but are written as escapes.
   const harmless = text.replace(/[\u007f-\u009f\u2028\u2029\p{Cf}]/gu, (sign) => escapeUnits(sign));
-  return `${harmless}\n`;
+  // The same for `##[`, a command to a GitHub runner.
+  return `${harmless.replaceAll('##[', '#\\u0023[')}\n`;
 }
 
 function escapeUnits(sign: string): string {
