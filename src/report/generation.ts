@@ -39,8 +39,7 @@ function generationItem(entry: Generation): string[] {
   if (text_standard === text_fused && detail === null) {
     return [`${after}: the same text`, shown('both', text_fused, nll_fused, loops.fused)];
   }
-  const where =
-    parts === null ? '' : ` at new token ${parts.position + 1}${parts.near_tie ? ', a near tie' : ''} (margin ${magnitude(parts.margin)})`;
+  const where = parts === null ? '' : `, at new token ${parts.position + 1} (margin ${magnitude(parts.margin)})`;
   return [
     `${after}: ${kindOf(entry)}${where}${why}`,
     shown('standard', text_standard, nll_standard, loops.standard),
