@@ -42,6 +42,29 @@ describe('the workflows', () => {
   });
 });
 
+/** What GitHub's own language service says; it keeps results by address. */
+async function diagnose(text: string, address: string): Promise<string[]> {
+  const [{ validate }, { TextDocument }] = await Promise.all([
+    import('@actions/languageservice'),
+    import('vscode-languageserver-textdocument'),
+  ]);
+  const found = await validate(TextDocument.create(`file:///${address}`, 'yaml', 1, text));
+  return found.map(({ message, range }) => `line ${range.start.line + 1}: ${typeof message === 'string' ? message : message.value}`);
+}
+
+describe("GitHub's language service", () => {
+  const own = workflows.filter((name) => name.startsWith('.github/'));
+
+  test.each(own)('finds no fault in %s', async (name) => {
+    expect(await diagnose(readFileSync(join(ROOT, name), 'utf8'), name)).toEqual([]);
+  });
+
+  test('finds a permission that there is not', async () => {
+    const broken = readFileSync(join(ROOT, '.github/workflows/release.yml'), 'utf8').replace('attestations: write', 'attestation: write');
+    expect((await diagnose(broken, '.github/workflows/broken.yml')).join()).toContain('attestation');
+  });
+});
+
 describe('the one job to require', () => {
   const { jobs } = parse(readFileSync(join(ROOT, '.github/workflows/ci.yml'), 'utf8')) as {
     jobs: Record<string, { if?: string; needs?: string[]; steps: { run?: string }[] }>;
