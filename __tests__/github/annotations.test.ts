@@ -35,6 +35,15 @@ describe('annotations', () => {
     ]);
   });
 
+  it('are warnings for failures that are allowed', () => {
+    const allowed = { reason: 'known', until: '2026-12-31', kernels: null };
+    const report = aReport([{ ...aModel('a', 'INCOMPATIBLE'), allowed }, aModel('b', 'INCOMPATIBLE')]);
+    expect(annotations(report).map(({ kind, message }) => [kind, message[0]])).toEqual([
+      ['error', 'b'],
+      ['warning', 'a'],
+    ]);
+  });
+
   it('follow fail-on: a verdict that may pass is only a warning, one that may not is an error', () => {
     expect(annotations(aReport([aModel('a', 'INCOMPATIBLE')], [])).map(({ kind }) => kind)).toEqual(['warning']);
     expect(annotations(aReport([aModel('a', 'WARNING')], ['WARNING'])).map(({ kind }) => kind)).toEqual(['error']);

@@ -31,6 +31,18 @@ describe('the commit status', () => {
     expect(statusOfReport(report)).toEqual({ state: 'success', description: 'gate passed: 1 WARNING, 2 COMPATIBLE' });
   });
 
+  it('counts failures that are allowed and names only the others', () => {
+    const allowed = { reason: 'known', until: '2026-12-31', kernels: null };
+    const known = { ...aModel('a', 'INCOMPATIBLE'), allowed };
+    expect(statusOfReport({ ...aReport([known]), gate: 'pass' })).toEqual({
+      state: 'success',
+      description: 'gate passed: 1 INCOMPATIBLE, 1 of them allowed',
+    });
+    expect(statusOfReport(aReport([known, aModel('b', 'INCOMPATIBLE')])).description).toBe(
+      'gate failed: 2 INCOMPATIBLE, 1 of them allowed (b)',
+    );
+  });
+
   it('fails with the gate and names the models that failed it', () => {
     const report = aReport([aModel('a', 'COMPATIBLE'), aModel('b', 'INCOMPATIBLE'), aModel('c', 'INCONCLUSIVE')]);
     expect(statusOfReport(report)).toEqual({
