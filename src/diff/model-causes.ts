@@ -29,6 +29,9 @@ interface Candidate {
   readonly program: Program;
 }
 
+/** A KL that is to come down by `CLEARLY`, which goes by squares, needs squared distances that come down by this at least. */
+const CLOSER = 2;
+
 /** What the kernel gave: [tokens, vocab_size]. */
 interface Logits {
   readonly sequence: Sequence;
@@ -41,11 +44,11 @@ export async function findModelCause(context: SearchContext, { kernel, call }: P
   const sequence = joined(context.sequence, segments);
   const logits = await logitsOf(context, kernel, call.site.attributes, sequence);
   if (logits === null) return null;
-  const unchanged: Candidate = { hypothesis: { code: 'eps', says: '' }, program: context.program };
-  const instead = await klRatio(context, unchanged, logits);
-  if (instead <= context.limits.pass_ratio) return null;
+  const candidates = await closest(context, logits);
+  if (candidates.length === 0) return null;
+  const instead = await klRatio(context, { hypothesis: { code: 'eps', says: '' }, program: context.program }, logits);
   const fits: (Candidate & { worst: number })[] = [];
-  for (const candidate of [...(await closest(context, logits)), ...otherHead(context)]) {
+  for (const candidate of candidates) {
     const ratio = await klRatio(context, candidate, logits);
     if (ratio <= Math.min(context.limits.pass_ratio, instead / CLEARLY)) fits.push({ ...candidate, worst: ratio });
   }
@@ -94,7 +97,7 @@ function otherHead({ program, checkpoint }: SearchContext): Candidate[] {
   return [{ hypothesis: { code: 'tied_head', says }, program: { ...program, ops } }];
 }
 
-/** The candidates whose eager logits are closest to the kernel's, all as lanes of one walk. */
+/** The candidates whose eager logits are closest to the kernel's: lanes of one walk, and one of its own for another head. */
 async function closest(context: SearchContext, logits: Logits): Promise<Candidate[]> {
   const { program, dtype } = context;
   // A narrow accumulator shows in a kernel's bits, which a whole model does not keep.
@@ -102,21 +105,30 @@ async function closest(context: SearchContext, logits: Logits): Promise<Candidat
   const all = tried.map((hypothesis): Candidate => ({ hypothesis, program }));
   const recipe = eager(dtype);
   const lanes = [pureLane(recipe), ...all.map((candidate) => changedLane(context, candidate, recipe, logits.sequence))];
-  const distances = new Float64Array(lanes.length);
+  const [limit = 0, ...far] = await distances(context, program, logits, lanes);
+  for (const candidate of otherHead(context)) {
+    all.push(candidate);
+    far.push(...(await distances(context, candidate.program, logits, [pureLane(recipe)])));
+  }
+  return all
+    .map((candidate, i) => ({ candidate, distance: far[i] as number }))
+    .filter(({ distance }) => distance < limit / CLOSER)
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, CLOSEST)
+    .map(({ candidate }) => candidate);
+}
+
+/** Sums of (lane − kernel)² over all logits. */
+async function distances(context: SearchContext, program: Program, logits: Logits, lanes: readonly Lane[]): Promise<number[]> {
+  const sums = lanes.map(() => 0);
   await walkLanes(context, program, logits, lanes, (blocks, kernel) => {
     for (const [i, { data }] of blocks.entries()) {
       let sum = 0;
       for (let j = 0; j < data.length; j++) sum += ((data[j] as number) - (kernel.data[j] as number)) ** 2;
-      distances[i] = (distances[i] as number) + sum;
+      sums[i] = (sums[i] as number) + sum;
     }
   });
-  const limit = distances[0] as number;
-  return all
-    .map((candidate, i) => ({ candidate, far: distances[i + 1] as number }))
-    .filter(({ far }) => far < limit)
-    .sort((a, b) => a.far - b.far)
-    .slice(0, CLOSEST)
-    .map(({ candidate }) => candidate);
+  return sums;
 }
 
 /** KL(changed oracle ‖ kernel) over the largest KL of a valid recipe with the same change. */
