@@ -18,8 +18,8 @@ export const PROMPTS = 2;
 /** Tokens of each text. */
 export const MAX_NEW_TOKENS = 16;
 /**
- * Every token reads all weights. So many bytes cost a few seconds; a model of which they hold fewer than MIN_STEPS tokens gets these, which cost
- * about a quarter of its numeric diff whatever its size (docs/generation.md).
+ * Every token reads all weights. So many bytes cost a few seconds; a model of which they hold fewer than MIN_STEPS tokens gets these, whose
+ * share of its numeric diff does not grow with its size (docs/generation.md).
  */
 const BUDGET_BYTES = 2 * 2 ** 30;
 const MIN_STEPS = 8;
