@@ -34,6 +34,8 @@ const ROOT = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
 /** Inputs of the foreign actions that the workflows use, from their action.yml at the pinned versions. */
 const THEIRS: Record<string, string[]> = {
+  'cache/restore': ['path', 'key', 'restore-keys', 'fail-on-cache-miss', 'lookup-only'],
+  'cache/save': ['path', 'key', 'upload-chunk-size'],
   checkout: ['repository', 'ref', 'token', 'persist-credentials', 'path', 'clean', 'fetch-depth', 'lfs', 'submodules'],
   'upload-artifact': ['name', 'path', 'if-no-files-found', 'retention-days', 'compression-level', 'overwrite', 'include-hidden-files'],
   'download-artifact': ['name', 'artifact-ids', 'path', 'pattern', 'merge-multiple', 'github-token', 'repository', 'run-id'],
@@ -49,9 +51,10 @@ const blocks = ['README.md', ...readdirSync(new URL('docs/', ROOT)).map((name) =
     ),
   );
 
-/** Steps alone, as docs show them, put into the least workflow. */
+/** Steps or jobs alone, as docs show them, put into the least workflow. */
 function asWorkflow(text: string): string {
-  if (!Array.isArray(parse(text))) return text;
+  const value = parse(text) as unknown;
+  if (!Array.isArray(value)) return isMapping(value) && 'on' in value ? text : `on: push\n${text}`;
   const body = text.replaceAll(/^/gm, '      ');
   return `on: push\npermissions: {}\njobs:\n  job:\n    runs-on: ubuntu-latest\n    steps:\n${body}`;
 }
@@ -85,7 +88,7 @@ async function diagnose(text: string): Promise<string[]> {
     path?: string;
   }): Promise<Metadata | undefined> => {
     if (owner === 'OWNER' && path in ours) return parse(read(ours[path as keyof typeof ours])) as Metadata;
-    const inputs = owner === 'actions' ? THEIRS[name] : undefined;
+    const inputs = owner === 'actions' ? THEIRS[path === '' ? name : `${name}/${path}`] : undefined;
     return inputs && { name, description: name, inputs: Object.fromEntries(inputs.map((input) => [input, { description: input }])) };
   };
   const found = await service.validate(document, { actionsMetadataProvider: { fetchActionMetadata } });
