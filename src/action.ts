@@ -1,19 +1,32 @@
 // The Action's door: inputs in, gate, then files, outputs and GitHub out. It knows the order; what each step does lives in the folders.
 
 import { once } from 'node:events';
+import { resolve } from 'node:path';
 import * as core from '@actions/core';
-import { loadConfig } from './config/load.js';
+import { loadConfig, loadFailOn } from './config/load.js';
+import type { Config } from './config/types.js';
 import { UsageError } from './errors.js';
 import { actionsCache } from './github/actions-cache.js';
 import { annotate, MAX_ANNOTATIONS } from './github/annotations.js';
 import { cancellation } from './github/cancel.js';
+import { attemptOf, eventOfReports } from './github/event.js';
 import type { Posting } from './github/inputs.js';
-import { nameInput, readCache, readConfigInputs, readHubToken, readPosting } from './github/inputs.js';
+import {
+  nameInput,
+  readCache,
+  readConfigInputs,
+  readHubToken,
+  readMergeInputs,
+  readMode,
+  readPosting,
+  readShard,
+} from './github/inputs.js';
 import { createLog, plainLine } from './github/log.js';
 import type { Outputs } from './github/outputs.js';
-import { NO_REPORT, outputsOf } from './github/outputs.js';
+import { NO_REPORT, outputsOf, outputsOfPlan } from './github/outputs.js';
 import type { Desk } from './github/publish.js';
 import { openDesk, postComment, postStatus } from './github/publish.js';
+import type { Redact } from './github/redact.js';
 import { redactData, redactor } from './github/redact.js';
 import { statusOfFailure, statusOfReport } from './github/status.js';
 import { writeSummary } from './github/summary.js';
@@ -22,6 +35,7 @@ import { renderTerminal } from './report/terminal.js';
 import type { Report } from './report/types.js';
 import { writeReport } from './report/write.js';
 import { wasCancelled } from './verdict/cancelled.js';
+import type { Moment } from './shards/plan.js';
 
 /** Names of environment variables that hold secrets a job has anyway. */
 const SECRETS = ['HF_TOKEN', 'ACTIONS_RUNTIME_TOKEN', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
@@ -46,22 +60,17 @@ async function main(): Promise<void> {
   // First of all, so that they are there even if the runner has to kill this process.
   setOutputs(NO_REPORT);
   const desk = await openDesk(process.env, token, log, redact);
+  const run: Run = { desk, redact, cancelled, env: hfToken === '' ? process.env : { ...process.env, HF_TOKEN: hfToken } };
   let posting: Posting | null = null;
   try {
-    posting = readPosting(core.getInput);
-    const cache = readCache(core.getInput, process.env) ? actionsCache({ env: process.env, log: log.info }) : null;
-    const config = await loadConfig({ ...readConfigInputs(core.getInput), cwd: process.cwd(), nameOverride: nameInput });
-    // Loaded only now: a mistake in the configuration waits for no engine.
-    const { check } = await import('./gate.js');
-    const env = hfToken === '' ? process.env : { ...process.env, HF_TOKEN: hfToken };
-    const report = redactData(
-      await check(config, { log: (line) => log.info(line), env, signal: cancelled, ...(cache === null ? {} : { shared: cache }) }),
-      redact,
-    );
-    await publish(report, config.output, posting, desk, cancelled);
-    // After the verdict, which nobody should wait for, and least of all a job that is cancelled.
-    if (cache === null || cancelled.aborted) return;
-    await Promise.race([cache.saveAll(), once(cancelled, 'abort')]);
+    const mode = readMode(core.getInput);
+    const shard = readShard(core.getInput, mode);
+    if (mode === 'plan') await plan(run);
+    else if (mode === 'shard') await judgeShard(shard, run);
+    else {
+      posting = readPosting(core.getInput);
+      await (mode === 'merge' ? merge : check)(posting, run);
+    }
   } catch (error) {
     const reason = redact(reasonOf(error));
     if (posting !== null) await postStatus(statusOfFailure(reason), posting, desk);
@@ -70,8 +79,97 @@ async function main(): Promise<void> {
   }
 }
 
+interface Run {
+  /** Aborted when the runner cancels the job. */
+  readonly cancelled: AbortSignal;
+  readonly desk: Desk;
+  readonly redact: Redact;
+  /** The process's, with the token of the inputs. */
+  readonly env: NodeJS.ProcessEnv;
+}
+
+function configOfInputs(): Promise<Config> {
+  return loadConfig({ ...readConfigInputs(core.getInput), cwd: process.cwd(), nameOverride: nameInput });
+}
+
+/** Judges the models of `config`. The engine is loaded only now: a mistake in the configuration waits for none. */
+async function judge(config: Config, { desk, redact, env, cancelled }: Run): Promise<{ report: Report; saveCache: () => Promise<void> }> {
+  const { log } = desk;
+  const cache = readCache(core.getInput, process.env) ? actionsCache({ env: process.env, log: log.info }) : null;
+  const gate = await import('./gate.js');
+  const edges = { log: (line: string) => log.info(line), env, signal: cancelled, ...(cache === null ? {} : { shared: cache }) };
+  const report = redactData(await gate.check(config, edges), redact);
+  const saveCache = async (): Promise<void> => {
+    if (cache !== null && !cancelled.aborted) await Promise.race([cache.saveAll(), once(cancelled, 'abort')]);
+  };
+  return { report, saveCache };
+}
+
+async function check(posting: Posting, run: Run): Promise<void> {
+  const config = await configOfInputs();
+  const { report, saveCache } = await judge(config, run);
+  await publish(report, config.output, posting, run);
+  // After the verdict, which nobody should wait for, and least of all a job that is cancelled.
+  await saveCache();
+}
+
+/** Mode plan: the matrix as an output, plan.json as a file that the workflow keeps. */
+async function plan({ desk, redact, env }: Run): Promise<void> {
+  const { planRun, writePlan } = await import('./shards/plan-run.js');
+  const config = await configOfInputs();
+  const { plan: made, matrix, notes } = await planRun(config, momentOf(desk), env, desk.log.info);
+  for (const note of notes) desk.log.warning(note);
+  // The runner drops an output with a secret in it, and no job of the matrix would run (actions/runner, "Skip output").
+  if (redact(matrix) !== matrix)
+    throw new UsageError(
+      'models: the matrix holds a secret of this job, or what looks like a token; GitHub would drop it. Rename the model.',
+    );
+  const file = await writePlan(made, config.output);
+  setOutputs(outputsOfPlan(matrix, file));
+  for (const { name, models } of made.shards) desk.log.info(`shard ${name}: ${models.join(', ')}`);
+}
+
+/** Mode shard: a report and nothing else. Its verdicts are the merge's to judge, so they do not fail this job. */
+async function judgeShard(entryText: string, run: Run): Promise<void> {
+  const { entryFromMatrix, shardConfig, stamped, stampOf } = await import('./shards/shard.js');
+  const entry = entryFromMatrix(entryText, 'input shard');
+  const config = shardConfig(await configOfInputs(), entry, process.cwd());
+  const { report: bare, saveCache } = await judge(config, run);
+  const report = stamped(bare, stampOf(entry, momentOf(run.desk)));
+  const files = await writeReport(report, config.output);
+  setOutputs(outputsOf(report, files));
+  run.desk.log.block(renderTerminal(report, { color: false }));
+  if (run.cancelled.aborted && wasCancelled(report.models)) core.setFailed('cancelled: not all models of this shard were judged');
+  await saveCache();
+}
+
+/** Mode merge: one report, one comment, one status of whatever arrived. */
+async function merge(posting: Posting, run: Run): Promise<void> {
+  const { desk, redact } = run;
+  if (desk.event !== null) desk.event = eventOfReports(desk.event);
+  const [{ readArrived }, { merge: join }, { readBaseline }] = await Promise.all([
+    import('./shards/arrived.js'),
+    import('./shards/merge.js'),
+    import('./report/baseline.js'),
+  ]);
+  const { parts, failOn, baseline, output } = readMergeInputs(core.getInput);
+  const fail_on = failOn === '' ? null : loadFailOn(failOn, nameInput('fail-on'));
+  const arrived = await readArrived(parts, process.cwd());
+  const { report, notes } = join(arrived, {
+    commit: desk.event?.sha ?? null,
+    fail_on,
+    baseline: baseline === '' ? null : await readBaseline(resolve(baseline)),
+  });
+  for (const note of notes) desk.log.info(note);
+  await publish(redactData(report, redact), resolve(output), posting, run);
+}
+
+function momentOf({ event }: Desk): Moment {
+  return { cwd: process.cwd(), commit: event?.sha ?? null, attempt: attemptOf(process.env) };
+}
+
 /** Everything that is said about a report, in the order of who needs it most. */
-async function publish(report: Report, folder: string, posting: Posting, desk: Desk, cancelled: AbortSignal): Promise<void> {
+async function publish(report: Report, folder: string, posting: Posting, { desk, cancelled }: Run): Promise<void> {
   const { log } = desk;
   const { files, problem } = await writeReport(report, folder).then(
     (written) => ({ files: written, problem: null }),

@@ -45,6 +45,7 @@ export type ReasonCode =
   | 'no_kernels'
   | 'no_gpu'
   | 'no_runtime'
+  | 'shard_missing'
   | 'internal_error';
 
 /** Something wrong with one model. The model becomes INCONCLUSIVE with this reason; the other models go on. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadConfig } from '../../src/config/load.js';
+import { loadConfig, loadFailOn } from '../../src/config/load.js';
 import type { LoadOptions } from '../../src/config/load.js';
 import { UsageError } from '../../src/errors.js';
 
@@ -60,6 +60,9 @@ describe('loadConfig', () => {
       baseline: null,
       allow: [],
       reproduce: ['--config', 'fused-compat.yml'],
+      shards: 4,
+      runs_on: 'ubuntu-latest',
+      runners: [],
       output: join(cwd, 'fused-compat-report'),
       static: {
         extreme_weight: 10,
@@ -386,5 +389,37 @@ describe('a hostile or broken file', () => {
     expect(await problemOf(loadConfig({ cwd }))).toContain('both fused-compat.yml and fused-compat.yaml exist');
     const single = await folder({ 'fused-compat.yaml': 'models: [m]' });
     expect((await loadConfig({ cwd: single })).models).toHaveLength(1);
+  });
+});
+
+describe('runners', () => {
+  it('take labels as text, as a list, and with either spelling of their keys', async () => {
+    const { config } = await load('models: [a, b]\nruns_on: [self-hosted, gpu]\nrunners: [{models: [b], runs_on: big}]');
+    expect(config.runs_on).toEqual(['self-hosted', 'gpu']);
+    expect(config.runners).toEqual([{ models: ['b'], runs_on: 'big' }]);
+    expect((await load('models: [m]\nruns-on: self-hosted, gpu')).config.runs_on).toEqual(['self-hosted', 'gpu']);
+    expect((await load('models: [m]', { overrides: { 'runs-on': 'gpu\nlarge', shards: '7' } })).config).toMatchObject({
+      runs_on: ['gpu', 'large'],
+      shards: 7,
+    });
+  });
+
+  it.each([
+    ['runners: [{models: [m]}]', /runners\[0\]: .* lacks runs-on/],
+    ['runners: [{models: [], runs-on: x}]', /runners\[0\]\.models: .* is empty/],
+    ['runners: {m: gpu}', /runners: .* allowed: a list of \{models/],
+    ['runs-on: []', /runs-on: .* is empty/],
+    ['runs-on: {group: x}', /runs-on: .* allowed: a runner's label/],
+    ['shards: 0', /shards: 0 is out of range/],
+  ])('refuse %s by name', async (yaml, message) => {
+    expect(await problem(`models: [m]\n${yaml}`)).toMatch(message);
+  });
+});
+
+describe('fail-on alone', () => {
+  it('is read as in a configuration', () => {
+    expect(loadFailOn('incompatible, warning', 'input fail-on')).toEqual(['INCOMPATIBLE', 'WARNING']);
+    expect(loadFailOn('never', 'x')).toEqual([]);
+    expect(() => loadFailOn('RED', 'input fail-on')).toThrow(/^input fail-on: "RED" is not allowed/);
   });
 });

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { readCache, readConfigInputs, readHubToken, readPosting } from '../../src/github/inputs.js';
+import { readCache, readConfigInputs, readHubToken, readMergeInputs, readMode, readPosting, readShard } from '../../src/github/inputs.js';
 
 function read(path: string): string {
   return readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -43,6 +43,8 @@ describe('action.yml', () => {
     readConfigInputs(getInput);
     readHubToken(getInput);
     readCache(getInput, {});
+    readShard(getInput, readMode(getInput));
+    readMergeInputs(getInput);
     expect([...asked].sort()).toEqual(Object.keys(action.inputs).sort());
   });
 

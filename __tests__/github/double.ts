@@ -162,6 +162,8 @@ export interface GitHubDouble {
   actor: { login: string; type: 'User' | 'Bot'; installation: boolean };
   /** Head of the pull request as the API tells it. */
   headSha: string;
+  /** Open pull requests, for who looks for one by its head (`owner:branch`). */
+  pulls: { number: number; head: string; sha: string }[];
   /** Answers to give first, by `METHOD /path` prefix; each is used once. */
   canned: { when: string; answer: Canned }[];
   /** Answers that stay. */
@@ -180,6 +182,11 @@ function userOf(login: string, type: string): Json {
 function commentJson(double: GitHubDouble, comment: Comment): Json {
   const url = `${double.url}/repos/${double.owner}/${double.repo}/issues/comments/${comment.id}`;
   return { ...example('issue-comment'), id: comment.id, url, body: comment.body, user: userOf(comment.login, comment.type) };
+}
+
+function pullJson({ number, sha }: GitHubDouble['pulls'][number]): Json {
+  const pull = example('pull-request-simple-items');
+  return { ...pull, number, requested_teams: [], head: { ...(pull['head'] as Json), sha } };
 }
 
 interface Answer {
@@ -221,6 +228,10 @@ function perform(double: GitHubDouble, { template, method, params }: Match, path
   }
   if (params['owner'] !== owner || params['repo'] !== repo)
     return { status: 404, body: { message: 'Not Found', documentation_url: 'x', status: '404' } };
+  if (template.endsWith('/pulls')) {
+    const found = double.pulls.filter(({ head }) => head === (query.get('head') ?? head));
+    return { status: 200, body: found.map(pullJson) };
+  }
   if (template.endsWith('/pulls/{pull_number}')) {
     // GitHub's example breaks GitHub's schema in `requested_teams`, so that list is empty here.
     const pull = { ...example('pull-request'), requested_teams: [], number: Number(params['pull_number']) } as Json;
@@ -307,6 +318,7 @@ export async function startGitHub(): Promise<GitHubDouble> {
     violations: [],
     actor: { login: 'github-actions[bot]', type: 'Bot', installation: true },
     headSha: 'a'.repeat(40),
+    pulls: [],
     canned: [],
     always: [],
     close: () => new Promise((resolve) => server.close(() => resolve())),

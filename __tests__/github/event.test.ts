@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readEvent } from '../../src/github/event.js';
+import { attemptOf, eventOfReports, readEvent } from '../../src/github/event.js';
 
 const MERGE = 'b'.repeat(40);
 const HEAD = 'a'.repeat(40);
@@ -67,5 +67,44 @@ describe('the event', () => {
 
   it('does not take a broken event file for a push', async () => {
     await expect(readEvent(await environment('{"pull_request":'))).rejects.toThrow();
+  });
+});
+
+describe('the run that a workflow_run follows', () => {
+  const run = { id: 76, event: 'pull_request', head_sha: HEAD, head_branch: 'fix', head_repository: { owner: { login: 'someone' } } };
+  const follow = async (changes: object) =>
+    readEvent(await environment({ workflow_run: { ...run, ...changes } }, { GITHUB_EVENT_NAME: 'workflow_run' }));
+
+  it('gives its commit, page and branch to the reports that are posted, and to nothing else', async () => {
+    const event = await follow({});
+    expect(event).toMatchObject({ sha: MERGE, pullRequest: null });
+    const posted = event && eventOfReports(event);
+    expect(posted).toMatchObject({ sha: HEAD, runUrl: 'https://github.com/octo-org/fast.kernels/actions/runs/76' });
+    expect(posted?.followed?.head).toBe('someone:fix');
+  });
+
+  it.each([
+    ['of a push', { event: 'push' }, null],
+    ['of a repository that is gone', { head_repository: null }, null],
+    ['without a branch', { head_branch: null }, null],
+  ])('%s has no pull request to look for', async (_what, changes, head) => {
+    expect((await follow(changes))?.followed?.head).toBe(head);
+  });
+
+  it('is none where the commit is no commit, or the event another', async () => {
+    expect((await follow({ head_sha: 'main' }))?.followed).toBeUndefined();
+    expect((await readEvent(await environment({ workflow_run: run }, { GITHUB_EVENT_NAME: 'push' })))?.followed).toBeUndefined();
+  });
+});
+
+describe('the attempt of a run', () => {
+  it.each([
+    ['3', 3],
+    ['', 1],
+    ['0', 1],
+    ['-1', 1],
+    ['many', 1],
+  ])('is from %j %d', (GITHUB_RUN_ATTEMPT, attempt) => {
+    expect(attemptOf({ GITHUB_RUN_ATTEMPT })).toBe(attempt);
   });
 });

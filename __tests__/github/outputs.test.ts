@@ -27,6 +27,8 @@ describe('outputs', () => {
       verdict: 'IMPLEMENTATION_ISSUE',
       gate: 'fail',
       'report-json': '/r/report.json',
+      matrix: '',
+      plan: '',
       'report-markdown': '/r/report.md',
       models: '5',
       compatible: '1',

@@ -43,8 +43,8 @@ function simpleShape(type: string, node: Schema): string {
   if (type !== 'object') return type === 'integer' ? 'number' : type;
   if (typeof node.additionalProperties === 'object') return `{*: ${schemaShape(node.additionalProperties)}}`;
   expect(node.additionalProperties).toBe(false);
-  expect(node.required?.toSorted()).toEqual(Object.keys(node.properties ?? {}).toSorted());
-  return shapeOfFields(Object.entries(node.properties ?? {}).map(([key, value]) => [key, schemaShape(value)]));
+  const optional = (key: string): string => (node.required?.includes(key) === true ? key : `${key}?`);
+  return shapeOfFields(Object.entries(node.properties ?? {}).map(([key, value]) => [optional(key), schemaShape(value)]));
 }
 
 function typeShape(type: ts.Type): string {
@@ -55,7 +55,13 @@ function typeShape(type: ts.Type): string {
   if (checker.isArrayType(type)) return `[${typeShape(checker.getTypeArguments(type as ts.TypeReference)[0] as ts.Type)}]`;
   const index = type.getStringIndexType();
   if (index !== undefined) return `{*: ${typeShape(index)}}`;
-  return shapeOfFields(type.getProperties().map((property) => [property.name, typeShape(checker.getTypeOfSymbol(property))]));
+  return shapeOfFields(
+    type.getProperties().map((property) => {
+      const optional = (property.flags & ts.SymbolFlags.Optional) !== 0;
+      const shape = checker.getTypeOfSymbol(property);
+      return [optional ? `${property.name}?` : property.name, typeShape(optional ? checker.getNonNullableType(shape) : shape)];
+    }),
+  );
 }
 
 function shapeOfFields(fields: [string, string][]): string {

@@ -1,11 +1,16 @@
 // What each command does with its options: configuration in, gate, results out. Parsing words is program.ts's business.
 
-import { relative, resolve } from 'node:path';
-import { loadConfig } from '../config/load.js';
+import { join, relative, resolve } from 'node:path';
+import { loadConfig, loadFailOn } from '../config/load.js';
 import type { Config, ModelRef, Prompt } from '../config/types.js';
 import { UsageError } from '../errors.js';
 import { plain } from '../report/escape.js';
 import type { Report } from '../report/types.js';
+import type { Moment } from '../shards/plan.js';
+
+/** As in the configuration schema. */
+const DEFAULT_OUTPUT = 'fused-compat-report';
+const PLAN_FILE = 'plan.json';
 
 /** The part of a stream that the program uses. */
 export interface Output {
@@ -67,6 +72,27 @@ export interface CheckOptions {
   offline?: true;
   format: Format;
   quiet?: true;
+  shard?: string;
+  plan?: string;
+}
+
+export interface PlanOptions extends Pick<CheckOptions, 'config' | 'kernels' | 'policy' | 'failOn' | 'dtype'> {
+  executionProvider?: string;
+  requireGpu?: true;
+  prompts?: string;
+  layers?: string;
+  output?: string;
+  offline?: true;
+  shards?: string;
+  runsOn?: string;
+}
+
+export interface MergeOptions {
+  failOn?: string;
+  baseline?: string;
+  output: string;
+  format: Format;
+  quiet?: true;
 }
 
 export type InspectOptions = Pick<CheckOptions, 'config' | 'failOn' | 'output' | 'format' | 'jobs' | 'baseline' | 'offline' | 'quiet'>;
@@ -84,30 +110,85 @@ export interface ReferenceOptions {
   offline?: true;
 }
 
-/** The main job. Exit code: 1 when the gate fails, 3 when the report could not be written, else 0. */
+/**
+ * The main job. Exit code: 1 when the gate fails, 3 when the report could not be written, else 0. A shard has no gate: `merge` decides,
+ * so it exits with 0 when its report was written.
+ */
 export async function check(models: string[], options: CheckOptions, edges: Edges): Promise<number> {
   const config = await loadConfig({
     file: options.config,
-    overrides: {
-      models,
-      kernels: options.kernels,
-      policy: options.policy,
-      'fail-on': options.failOn,
-      dtype: options.dtype,
-      'execution-provider': options.executionProvider,
-      'require-gpu': options.requireGpu,
-      prompts: options.prompts,
-      output: options.output,
-      layers: options.layers,
-      jobs: options.jobs,
-      baseline: options.baseline,
-      offline: options.offline,
-    },
+    overrides: { ...judging(models, options), output: options.output, jobs: options.jobs, baseline: options.baseline },
     cwd: edges.cwd,
     nameOverride: nameOption,
   });
+  if (options.shard !== undefined) return checkShard(config, options.shard, options, edges);
+  if (options.plan !== undefined) throw new UsageError('--plan: tells which models a shard has; give --shard K/N with it');
   const report = await withProgress(edges, options.quiet, async (run) => (await edges.loadGate()).check(config, run));
   return deliver(report, config.output, options, edges);
+}
+
+/** Options that decide a verdict, as overrides of the configuration: `plan` and its shards take the same. */
+function judging(models: string[], options: PlanOptions | CheckOptions): Record<string, unknown> {
+  return {
+    models,
+    kernels: options.kernels,
+    policy: options.policy,
+    'fail-on': options.failOn,
+    dtype: options.dtype,
+    'execution-provider': options.executionProvider,
+    'require-gpu': options.requireGpu,
+    prompts: options.prompts,
+    layers: options.layers,
+    offline: options.offline,
+  };
+}
+
+async function checkShard(config: Config, shard: string, options: CheckOptions, edges: Edges): Promise<number> {
+  const { entryFromPlan, shardConfig, stamped, stampOf } = await import('../shards/shard.js');
+  const file = options.plan ?? join(DEFAULT_OUTPUT, PLAN_FILE);
+  const entry = await entryFromPlan(shard, resolve(edges.cwd, file), file);
+  const own = shardConfig(config, entry, edges.cwd);
+  const moment = await momentOf(edges);
+  const report = await withProgress(edges, options.quiet, async (run) => (await edges.loadGate()).check(own, run));
+  const code = await deliver(stamped(report, stampOf(entry, moment)), config.output, options, edges);
+  return code === 1 ? 0 : code;
+}
+
+/** Prints the matrix of a plan and writes plan.json, which `check --shard` and `merge` read. */
+export async function plan(models: string[], options: PlanOptions, edges: Edges): Promise<number> {
+  const overrides = { ...judging(models, options), output: options.output, shards: options.shards, 'runs-on': options.runsOn };
+  const config = await loadConfig({ file: options.config, overrides, cwd: edges.cwd, nameOverride: nameOption });
+  const { planRun, writePlan } = await import('../shards/plan-run.js');
+  const { plan: made, matrix, notes } = await planRun(config, await momentOf(edges), edges.env);
+  for (const note of notes) edges.stderr.write(`note: ${plain(note, 2000)}\n`);
+  await writePlan(made, config.output);
+  edges.stdout.write(`${matrix}\n`);
+  return 0;
+}
+
+/** Joins the reports of shards; exits by the gate. */
+export async function merge(folders: string[], options: MergeOptions, edges: Edges): Promise<number> {
+  const failOn = options.failOn === undefined ? null : loadFailOn(options.failOn, '--fail-on');
+  const [{ readArrived }, { merge: joinReports }, { readBaseline }] = await Promise.all([
+    import('../shards/arrived.js'),
+    import('../shards/merge.js'),
+    import('../report/baseline.js'),
+  ]);
+  const { commit } = await momentOf(edges);
+  const { report, notes } = joinReports(await readArrived(folders, edges.cwd), {
+    commit,
+    fail_on: failOn,
+    baseline: options.baseline === undefined ? null : await readBaseline(resolve(edges.cwd, options.baseline)),
+  });
+  for (const note of notes) edges.stderr.write(`note: ${plain(note, 2000)}\n`);
+  return deliver(report, resolve(edges.cwd, options.output), options, edges);
+}
+
+/** In a job of GitHub Actions commit and attempt are the run's; elsewhere nobody names a commit. */
+async function momentOf({ cwd, env }: Edges): Promise<Moment> {
+  const { attemptOf, readEvent } = await import('../github/event.js');
+  const event = await readEvent(env).catch(() => null);
+  return { cwd, commit: event?.sha ?? null, attempt: attemptOf(env) };
 }
 
 /** The static check alone: `check` under the policy that runs no kernel. Writes no file unless it is told where. */

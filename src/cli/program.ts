@@ -4,8 +4,8 @@ import { Command, CommanderError, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { ModelError, UsageError } from '../errors.js';
 import { plain } from '../report/escape.js';
-import { check, inspect, kernels, reference, reportError } from './commands.js';
-import type { CheckOptions, Edges, InspectOptions, KernelsOptions, ReferenceOptions } from './commands.js';
+import { check, inspect, kernels, merge, plan, reference, reportError } from './commands.js';
+import type { CheckOptions, Edges, InspectOptions, KernelsOptions, MergeOptions, PlanOptions, ReferenceOptions } from './commands.js';
 
 const EXIT_CODES = `
 Exit codes: 0 the gate passed, 1 the gate failed, 2 wrong usage or configuration, 3 the run itself failed.`;
@@ -80,15 +80,34 @@ function build(edges: Edges, done: (code: number) => void): Command {
   addCheck(program, edges, done);
   addInspect(program, edges, done);
   addReference(program, edges, done);
+  addPlan(program, edges, done);
+  addMerge(program, edges, done);
   addKernels(program, edges, done);
   return program;
 }
 
 function addCheck(program: Command, edges: Edges, done: (code: number) => void): void {
-  program
+  const command = program
     .command('check')
     .summary('judge kernels on models (the main job)')
-    .description('Runs the static check and the numeric diff on every model, prints a table of verdicts, and exits by the gate.')
+    .description('Runs the static check and the numeric diff on every model, prints a table of verdicts, and exits by the gate.');
+  addJudging(command)
+    .option('--output <dir>', 'folder for report.json and report.md (default: fused-compat-report)')
+    .addOption(formatOption())
+    .option('--jobs <number>', 'models judged at the same time (default: 8 under policy static, else one per processor, up to 4)')
+    .option('--baseline <file>', 'report.json of the base branch to compare with; it never changes the gate')
+    .option('--quiet', 'no progress, and only the line of the gate')
+    .option('--shard <k/n>', 'judge shard K of the N of a plan; exits with 0 when its report was written: merge has the gate')
+    .option('--plan <file>', 'plan of --shard (default: fused-compat-report/plan.json)')
+    .addHelpText('after', EXIT_CODES)
+    .action(async (models: string[], options: CheckOptions) => {
+      done(await check(models, options, edges));
+    });
+}
+
+/** What decides a verdict: the same for `check`, and for `plan`, whose shards are checked with it. */
+function addJudging(command: Command): Command {
+  return command
     .argument('[MODEL...]', `${MODEL}; default: the models of the configuration file`)
     .option('--config <file>', 'configuration file (default: fused-compat.yml in the working directory, if there is one)')
     .option('--kernels <path>', 'folder of kernel manifests (default: the fused kernels that ONNX Runtime ships)')
@@ -101,16 +120,42 @@ function addCheck(program: Command, edges: Edges, done: (code: number) => void):
     .option('--execution-provider <name>', 'cpu, webgpu, cuda or auto (default: auto)')
     .option('--require-gpu', 'a model that cannot run on a GPU is INCONCLUSIVE')
     .option('--prompts <file>', '.txt file with one prompt per line, or .json list (default: a built-in set)')
-    .option('--output <dir>', 'folder for report.json and report.md (default: fused-compat-report)')
-    .addOption(formatOption())
     .option('--layers <layers>', 'layers to compare call by call, such as 0,5,10-12 (default: all)')
-    .option('--jobs <number>', 'models judged at the same time (default: 8 under policy static, else one per processor, up to 4)')
+    .option('--offline', 'never use the network');
+}
+
+function addPlan(program: Command, edges: Edges, done: (code: number) => void): void {
+  const command = program
+    .command('plan')
+    .summary('split the models over the jobs of a matrix')
+    .description(
+      'Prints the matrix of a GitHub workflow as JSON, balanced by the size of the models, and writes plan.json. Reads no weights. Options that decide a verdict are those of check: its shards take the same.',
+    );
+  addJudging(command)
+    .option('--shards <number>', 'most jobs (default: 4)')
+    .option('--runs-on <labels>', 'runner of the jobs: a label, or several separated by commas (default: ubuntu-latest)')
+    .option('--output <dir>', 'folder for plan.json (default: fused-compat-report)')
+    .action(async (models: string[], options: PlanOptions) => {
+      done(await plan(models, options, edges));
+    });
+}
+
+function addMerge(program: Command, edges: Edges, done: (code: number) => void): void {
+  program
+    .command('merge')
+    .summary('join the reports of shards into one')
+    .description(
+      'Joins plan.json and every report.json below the folders into one report, and exits by the gate. Models whose shard left no report are INCONCLUSIVE.',
+    )
+    .argument('<FOLDER...>', 'folders that hold the plan and the reports, at any depth up to 4')
+    .option('--fail-on <verdicts>', "verdicts that fail the gate, separated by commas, or never (default: the plan's)")
     .option('--baseline <file>', 'report.json of the base branch to compare with; it never changes the gate')
-    .option('--offline', 'never use the network')
-    .option('--quiet', 'no progress, and only the line of the gate')
+    .option('--output <dir>', 'folder for report.json and report.md', 'fused-compat-report')
+    .addOption(formatOption())
+    .option('--quiet', 'only the line of the gate')
     .addHelpText('after', EXIT_CODES)
-    .action(async (models: string[], options: CheckOptions) => {
-      done(await check(models, options, edges));
+    .action(async (folders: string[], options: MergeOptions) => {
+      done(await merge(folders, options, edges));
     });
 }
 

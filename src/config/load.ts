@@ -6,6 +6,7 @@ import { readConfigFile, readPromptsFile } from './file.js';
 import type { ConfigFile } from './file.js';
 import { applySchema, isMapping, normaliseKeys, show, typeOfKey } from './validate.js';
 import type { NamePlace, RawConfig } from './validate.js';
+import type { Verdict } from '../report/types.js';
 import type { AllowRule, Config, ModelRef, Prompt } from './types.js';
 
 export interface LoadOptions {
@@ -22,7 +23,7 @@ export interface LoadOptions {
 }
 
 /** Overrides of these keys are lists; a command line or an Action input gives them as text. */
-const LIST_KEYS = new Set(['models', 'fail-on']);
+const LIST_KEYS = new Set(['models', 'fail-on', 'runs-on']);
 
 /** Pairs that contradict each other when the first is above the second. */
 const ORDERED: [group: 'static' | 'numeric', low: string, high: string][] = [
@@ -70,6 +71,18 @@ export async function loadConfig({ file, overrides = {}, cwd, nameOverride = (ke
   return toConfig(raw, layers, folders, reproduce(source, given));
 }
 
+/**
+ * The verdicts that fail the gate, from an option or input alone: where reports are joined no configuration file is read.
+ * @param name how messages name it
+ * @throws UsageError
+ */
+export function loadFailOn(text: string, name: string): Verdict[] {
+  const raw = withListForms({ 'fail-on': text });
+  const problems = applySchema(raw, () => name);
+  if (problems.length > 0) throw new UsageError(problems.join('\n'));
+  return raw['fail-on'] === 'never' ? [] : [...new Set(raw['fail-on'] as Verdict[])];
+}
+
 function fileKeys(source: ConfigFile | null, place: NamePlace, problems: string[]): RawConfig {
   if (source === null) return {};
   if (isMapping(source.content)) return normaliseKeys(source.content, place, problems);
@@ -102,6 +115,7 @@ function coerceText(key: string, text: string): unknown {
 /** The list a user meant by one word or a comma list, so that the schema judges each entry by itself. */
 function withListForms(raw: RawConfig): RawConfig {
   if (typeof raw['models'] === 'string' && raw['models'] !== '') raw['models'] = [raw['models']];
+  if (typeof raw['runs-on'] === 'string' && /[,\n]/.test(raw['runs-on'])) raw['runs-on'] = splitList(raw['runs-on']);
   const failOn = raw['fail-on'];
   if (typeof failOn === 'string' && failOn.trim().toLowerCase() === 'never') raw['fail-on'] = 'never';
   else if (typeof failOn === 'string' && failOn.trim() !== '') raw['fail-on'] = splitList(failOn).map(verdictName);

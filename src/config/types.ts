@@ -56,6 +56,8 @@ export interface AllowRule {
   /** Last day (UTC), `YYYY-MM-DD`. */
   until: string;
 }
+/** A label of a runner, or labels that it must all have. */
+export type RunsOn = string | string[];
 
 export interface Config {
   /** At least one, each path once, in the user's order. */
@@ -84,6 +86,12 @@ export interface Config {
   allow: AllowRule[];
   /** Arguments of `check` that give this configuration again, but for its models; what no argument can say is not in it. */
   reproduce: string[];
+  /** Most shards of a plan. */
+  shards: number;
+  /** Runner of a shard, as a workflow's `runs-on` names it. */
+  runs_on: RunsOn;
+  /** Models that need another runner; the first entry that names a model counts. */
+  runners: { models: string[]; runs_on: RunsOn }[];
   /** Absolute folder for report.json and report.md. */
   output: string;
   static: StaticThresholds;

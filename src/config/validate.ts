@@ -22,10 +22,13 @@ const ALLOWED: Record<string, string> = {
   jobs: 'a whole number from 1 to 64',
   prompts: 'a list of prompts, or the path of a .txt or .json file',
   allow: 'a list of {model: ..., kernel: ..., reason: ..., until: YYYY-MM-DD}',
+  shards: 'a whole number from 1 to 256',
+  'runs-on': "a runner's label, or a list of labels",
+  runners: 'a list of {models: [...], runs-on: ...}',
 };
 
 /** Lists whose entries may have keys of their own. */
-const LISTS_OF_MAPPINGS = new Set(['prompts', 'allow']);
+const LISTS_OF_MAPPINGS = new Set(['prompts', 'allow', 'runners']);
 
 const TYPE_WORDS: Record<string, string> = {
   boolean: 'true or false',

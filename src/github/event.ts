@@ -19,9 +19,22 @@ export interface Event {
   pullRequest: PullRequest | null;
   /** Web page of this run; null outside a run. */
   runUrl: string | null;
+  /** The run that this one follows (`workflow_run`); only where reports of that run are posted does it count. */
+  followed?: FollowedRun | null;
+}
+
+/** What GitHub itself says about another run; nothing of it comes from that run's artifacts. */
+export interface FollowedRun {
+  sha: string;
+  runUrl: string | null;
+  /** Head branch of its pull request as the API looks for it, `owner:branch`; null: it was not about one. */
+  head: string | null;
 }
 
 type Json = Record<string, unknown>;
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const SHA = /^[0-9a-f]{40,64}$/i;
 
 function child(node: unknown, key: string): unknown {
   return typeof node === 'object' && node !== null ? (node as Json)[key] : undefined;
@@ -44,17 +57,40 @@ function pullRequestOf(payload: unknown, repository: string): PullRequest | null
 }
 
 /** The run's page. https://docs.github.com/actions/reference/workflows-and-actions/variables names the parts. */
-function runUrlOf(env: NodeJS.ProcessEnv, repository: string): string | null {
+function runUrlOf(env: Environment, repository: string): string | null {
   const { GITHUB_SERVER_URL: server = 'https://github.com', GITHUB_RUN_ID: run } = env;
   if (run === undefined || !/^\d+$/.test(run)) return null;
   return `${server.replace(/\/+$/, '')}/${repository}/actions/runs/${run}`;
+}
+
+/** The payload's `pull_requests` is empty for forks (https://github.com/actions/runner/issues/3444), so head and commit are what it is found by. */
+function followedRun(payload: unknown, env: Environment, repository: string): FollowedRun | null {
+  const run = child(payload, 'workflow_run');
+  const sha = text(run, 'head_sha');
+  if (sha === null || !SHA.test(sha)) return null;
+  const owner = text(child(child(run, 'head_repository'), 'owner'), 'login');
+  const branch = text(run, 'head_branch');
+  const isPull = text(run, 'event') === 'pull_request' && owner !== null && branch !== null;
+  const runUrl = runUrlOf({ ...env, GITHUB_RUN_ID: String(child(run, 'id')) }, repository);
+  return { sha, runUrl, head: isPull ? `${owner}:${branch}` : null };
+}
+
+/** The event seen from the run that it follows, if it does: that one's commit was judged. */
+export function eventOfReports(event: Event): Event {
+  const { followed } = event;
+  return followed === undefined || followed === null ? event : { ...event, sha: followed.sha, runUrl: followed.runUrl ?? event.runUrl };
+}
+
+/** Which attempt of its run this is; 1 outside a run. */
+export function attemptOf({ GITHUB_RUN_ATTEMPT: attempt = '' }: Environment): number {
+  return /^[1-9]\d{0,5}$/.test(attempt) ? Number(attempt) : 1;
 }
 
 /**
  * The event that started this run, or null where there is none to speak of (no `GITHUB_REPOSITORY` or no commit).
  * @throws Error when the event file is there but cannot be read as JSON
  */
-export async function readEvent(env: NodeJS.ProcessEnv): Promise<Event | null> {
+export async function readEvent(env: Environment): Promise<Event | null> {
   const repository = env['GITHUB_REPOSITORY'] ?? '';
   const [, owner, repo] = /^([\w.-]+)\/([\w.-]+)$/.exec(repository) ?? [];
   if (owner === undefined || repo === undefined) return null;
@@ -62,6 +98,9 @@ export async function readEvent(env: NodeJS.ProcessEnv): Promise<Event | null> {
   const payload: unknown = file === undefined || file === '' ? {} : JSON.parse(await readFile(file, 'utf8'));
   const pullRequest = pullRequestOf(payload, repository);
   const sha = pullRequest?.headSha ?? text(child(payload, 'merge_group'), 'head_sha') ?? env['GITHUB_SHA'] ?? '';
-  if (!/^[0-9a-f]{40,64}$/i.test(sha)) return null;
-  return { name: env['GITHUB_EVENT_NAME'] ?? 'unknown', owner, repo, sha, pullRequest, runUrl: runUrlOf(env, repository) };
+  if (!SHA.test(sha)) return null;
+  const name = env['GITHUB_EVENT_NAME'] ?? 'unknown';
+  const followed = name === 'workflow_run' ? followedRun(payload, env, repository) : null;
+  const event = { name, owner, repo, sha, pullRequest, runUrl: runUrlOf(env, repository) };
+  return followed === null ? event : { ...event, followed };
 }

@@ -53,6 +53,49 @@ function promptsOf(text: string): string | string[] {
   return lines.length === 1 && /\.(txt|json)$/i.test(first) ? first : lines;
 }
 
+/** check: judge and post. plan, shard, merge: the three kinds of job that a matrix is made of. */
+const MODES = ['check', 'plan', 'shard', 'merge'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** @throws UsageError that names the input and its value */
+export function readMode(getInput: GetInput): Mode {
+  const given = getInput('mode') || 'check';
+  const mode = MODES.find((known) => known === given);
+  if (mode === undefined) throw new UsageError(`input mode must be one of ${MODES.join(', ')}; got ${quote(given)}`);
+  return mode;
+}
+
+/**
+ * The entry of the matrix that this job is.
+ * @throws UsageError when it is given in another mode, where it would go unheard, or not given in mode shard
+ */
+export function readShard(getInput: GetInput, mode: Mode): string {
+  const given = getInput('shard');
+  if (mode === 'shard' && given === '') throw new UsageError('input shard is empty; in mode shard it is ${{ toJSON(matrix) }}');
+  if (mode !== 'shard' && given !== '') throw new UsageError(`input shard is only for mode shard; the mode is ${mode}`);
+  return given;
+}
+
+export interface MergeInputs {
+  /** Folders that artifacts were downloaded to. */
+  parts: string[];
+  /** Empty: as the plan says. */
+  failOn: string;
+  /** Empty: nothing to compare with. */
+  baseline: string;
+  output: string;
+}
+
+export function readMergeInputs(getInput: GetInput): MergeInputs {
+  const parts = (getInput('parts') || 'fused-compat-parts').split(/\r\n|\r|\n/).map((line) => line.trim());
+  return {
+    parts: parts.filter((line) => line !== ''),
+    failOn: getInput('fail-on'),
+    baseline: getInput('baseline'),
+    output: getInput('output') || 'fused-compat-report',
+  };
+}
+
 /** Inputs that are keys of the config, under the same name. What their values may be is the schema's to say. */
 const CONFIG_INPUTS = [
   'models',
@@ -67,6 +110,8 @@ const CONFIG_INPUTS = [
   'layers',
   'jobs',
   'baseline',
+  'shards',
+  'runs-on',
   'output',
 ];
 

@@ -12,7 +12,9 @@ export type Outputs = Record<
   | 'warning'
   | 'incompatible'
   | 'implementation-issue'
-  | 'inconclusive',
+  | 'inconclusive'
+  | 'matrix'
+  | 'plan',
   string
 >;
 
@@ -28,7 +30,14 @@ export const NO_REPORT: Outputs = {
   incompatible: '',
   'implementation-issue': '',
   inconclusive: '',
+  matrix: '',
+  plan: '',
 };
+
+/** Those of mode plan: it judges nothing, so there is no verdict and the gate stays shut. */
+export function outputsOfPlan(matrix: string, plan: string): Outputs {
+  return { ...NO_REPORT, matrix, plan };
+}
 
 /** @param files where the report was written; null: it could not be, which fails the gate whatever the verdict is */
 export function outputsOf(report: Report, files: { json: string; markdown: string } | null): Outputs {
@@ -45,5 +54,7 @@ export function outputsOf(report: Report, files: { json: string; markdown: strin
     incompatible: count('INCOMPATIBLE'),
     'implementation-issue': count('IMPLEMENTATION_ISSUE'),
     inconclusive: count('INCONCLUSIVE'),
+    matrix: '',
+    plan: '',
   };
 }

@@ -83,16 +83,34 @@ function outcomeLine(outcome: CommentOutcome, pull: PullRequest): string {
   }
 }
 
+/** Head branch of the pull request that the followed run was about. */
+function headOf({ followed }: Event): string | null {
+  return followed?.head ?? null;
+}
+
+/** The open pull request whose head is the event's commit: head and commit are GitHub's own words, no number from an artifact is believed. */
+async function findPullRequest(octokit: Octokit, { owner, repo, sha }: Event, head: string | null): Promise<PullRequest | null> {
+  if (head === null) return null;
+  const { data } = await octokit.rest.pulls.list({ owner, repo, head, state: 'open', per_page: 100 });
+  if (!Array.isArray(data)) throw new Error('the list of pull requests is not a list');
+  const found = data.find((pull) => pull.head.sha === sha);
+  // Its comment is written by this run, whose token may: that the commits are a fork's explains no refusal here.
+  return found === undefined ? null : { number: found.number, headSha: sha, fork: false };
+}
+
 /** Writes the one comment of the pull request. Never throws. */
 export async function postComment(report: Report, { comment, commentKey }: Posting, desk: Desk): Promise<void> {
   if (comment === 'never') return;
-  if (desk.event !== null && desk.event.pullRequest === null) {
+  if (desk.event !== null && desk.event.pullRequest === null && headOf(desk.event) === null) {
     desk.log.info(`No comment: the event ${desk.event.name} has no pull request (on one, it takes the permission ${COMMENT_PERMISSION}).`);
     return;
   }
   await attempt('comment', COMMENT_PERMISSION, desk, async (octokit, event) => {
-    const pull = event.pullRequest;
-    if (pull === null) return;
+    const pull = event.pullRequest ?? (await findPullRequest(octokit, event, headOf(event)));
+    if (pull === null) {
+      desk.log.info(`No comment: no open pull request has the head ${event.sha}; where there are newer commits, their own run comments.`);
+      return;
+    }
     const body = desk.redact(commentBody(report, commentKey, event));
     const onlyUpdate = comment === 'on-failure' && report.gate === 'pass';
     const outcome = await upsertComment(octokit, event, pull, { key: commentKey, body, onlyUpdate });

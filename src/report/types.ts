@@ -359,6 +359,28 @@ export interface AllowEntry {
   detail: string | null;
 }
 
+/** Which shard of which plan a report is. */
+export interface ShardStamp {
+  /** From 1. */
+  shard: number;
+  of: number;
+  plan: string;
+  /** SHA-256 of the configuration that the shard ran with. */
+  config: string;
+  commit: string | null;
+  /** Attempt of the run; of two reports of one shard the later counts. */
+  attempt: number;
+}
+
+/** What arrived of one shard. */
+export interface ArrivedShard {
+  shard: number;
+  models: number;
+  /** null: it left no report that counts. */
+  attempt: number | null;
+  gpu: string | null;
+}
+
 export interface Report {
   schema_version: 1;
   tool: { name: 'fused-compat'; version: string; onnxruntime: string | null };
@@ -373,6 +395,10 @@ export interface Report {
   allow: AllowEntry[];
   /** Arguments of `fused-compat check` that give this configuration again, but for its models. */
   reproduce: string[];
+  /** Only in the report of a shard. */
+  shard?: ShardStamp;
+  /** Only in a report that was joined from shards. */
+  shards?: ArrivedShard[];
   /** This and the measured times of `numeric.performance` are all that differs between two runs on the same input. */
   timing: { started_at: string; duration_ms: number; models: { id: string; duration_ms: number }[] };
 }
