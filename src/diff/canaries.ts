@@ -36,6 +36,8 @@ interface Mutant {
   readonly outputs: Tensors;
   /** Relative RMS change of an output from which on the fault is one: below it, this data hides it from everybody. */
   readonly least: number;
+  /** Elements of an output from which on the fault must be seen. */
+  readonly elements: number;
 }
 
 const SCALE = 1.01;
@@ -46,6 +48,11 @@ const TAIL = 16;
  * output by this much to count. Not a multiple of the noise floor: a floor that is too high is what canaries are there to find.
  */
 const LEAST_CHANGE = 0.05;
+/**
+ * One percent is over six standard errors in every correct 16-bit output of this many elements: with errors of 0.43 % of the RMS (measured: the largest is 0.5 %)
+ * relative errors deviate by 3.6 times that, small elements included, and six standard errors are half a percent at 345. Below, `smallest_scale_error` says what is seen.
+ */
+const ENOUGH_FOR_SCALE = 512;
 
 /**
  * Plants the faults that apply to the site's op and judges each as a kernel would be.
@@ -81,7 +88,7 @@ function judgeMutant({ dtype, limits }: CanaryContext, site: Site, mutant: Mutan
   let caught: PlantedCanary | null = null;
   for (const [output, array] of Object.entries(mutant.outputs)) {
     const change = relativeChange(array.data, (eager[output] as NdArray).data);
-    if (change === 0 || change < mutant.least) continue;
+    if (change === 0 || change < mutant.least || array.data.length < mutant.elements) continue;
     const recipes = known.recipes.map((values) => (values[output] as NdArray).data as Float32Array);
     const measured = measure(array.data as Float32Array, (known.oracle[output] as NdArray).data as Float64Array, recipes, dtype);
     const { level, by, detail } = judgeMeasure(measured, dtype, limits);
@@ -120,7 +127,13 @@ function countRows(tensors: Tensors): number {
 }
 
 function zeros(eager: Tensors): Mutant {
-  return { name: 'zeros', words: 'all outputs 0', outputs: mapped(eager, ({ data }) => new Float32Array(data.length)), least: 0 };
+  return {
+    name: 'zeros',
+    words: 'all outputs 0',
+    outputs: mapped(eager, ({ data }) => new Float32Array(data.length)),
+    least: 0,
+    elements: 0,
+  };
 }
 
 /** What a kernel gives that answers with what it computed for another prompt: rows move on by one prompt, or by half of the only one. */
@@ -135,7 +148,7 @@ function staleOutput(eager: Tensors, { segments }: Sequence): Mutant[] {
     out.set(rows({ data, shape }, 0, shift).data, (count - shift) * width);
     return out;
   };
-  return [{ name: 'stale_output', words: "other tokens' outputs", outputs: mapped(eager, moved), least: LEAST_CHANGE }];
+  return [{ name: 'stale_output', words: "other tokens' outputs", outputs: mapped(eager, moved), least: LEAST_CHANGE, elements: 0 }];
 }
 
 function scaledOutput(eager: Tensors, dtype: ServingDtype): Mutant {
@@ -144,7 +157,13 @@ function scaledOutput(eager: Tensors, dtype: ServingDtype): Mutant {
       Float32Array.from(data, (value) => value * SCALE),
       dtype,
     );
-  return { name: 'scale_1_percent', words: `all outputs times ${SCALE}`, outputs: mapped(eager, scaled), least: 0 };
+  return {
+    name: 'scale_1_percent',
+    words: `all outputs times ${SCALE}`,
+    outputs: mapped(eager, scaled),
+    least: 0,
+    elements: ENOUGH_FOR_SCALE,
+  };
 }
 
 function droppedTail(eager: Tensors): Mutant {
@@ -152,7 +171,7 @@ function droppedTail(eager: Tensors): Mutant {
   const tail = Math.max(1, Math.floor(count / TAIL));
   const dropped = ({ data }: NdArray) => Float32Array.from(data).fill(0, (data.length / count) * (count - tail));
   const words = tail === 1 ? 'the last row left at 0' : `the last ${tail} rows left at 0`;
-  return { name: 'dropped_tail', words, outputs: mapped(eager, dropped), least: LEAST_CHANGE };
+  return { name: 'dropped_tail', words, outputs: mapped(eager, dropped), least: LEAST_CHANGE, elements: 0 };
 }
 
 const NORMS: ReadonlySet<string> = new Set(['rms_norm', 'qk_norm']);
@@ -172,7 +191,9 @@ async function wrongEps(context: CanaryContext, site: Site, inputs: Tensors): Pr
   const eps = Math.max(...Object.values(given).map(({ data }) => meanSquare(data)));
   if (!(eps > 0) || !Number.isFinite(eps)) return [];
   const words = `eps ${eps.toPrecision(2)} for ${String(op.attributes['eps'])}`;
-  return [{ name: 'wrong_eps', words, outputs: await withAttributes(context, site, inputs, index, { eps }), least: LEAST_CHANGE }];
+  return [
+    { name: 'wrong_eps', words, outputs: await withAttributes(context, site, inputs, index, { eps }), least: LEAST_CHANGE, elements: 0 },
+  ];
 }
 
 function meanSquare(data: NdArray['data']): number {
@@ -198,7 +219,7 @@ async function otherAttributes(
   const index = indexOf(context, site, (op) => op === kind);
   if (index === null) return [];
   const changes = typeof change === 'function' ? change((context.program.ops[index] as Op).attributes) : change;
-  return [{ name, words, outputs: await withAttributes(context, site, inputs, index, changes), least: LEAST_CHANGE }];
+  return [{ name, words, outputs: await withAttributes(context, site, inputs, index, changes), least: LEAST_CHANGE, elements: 0 }];
 }
 
 /** The first op of the site of some kind. */
