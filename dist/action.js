@@ -1,2334 +1,204 @@
 import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);
 import {
-  loadConfig
-} from "./chunk-GOOMARPT.js";
-import {
-  require_tunnel
-} from "./chunk-WH6H6QG7.js";
-import {
-  require_undici
-} from "./chunk-SO7XHSHO.js";
-import {
   renderTerminal
-} from "./chunk-NQOEYMBQ.js";
+} from "./chunk-PQFZO2KN.js";
 import "./chunk-RL7SFSGR.js";
 import {
   writeReport
-} from "./chunk-4U3UYY7I.js";
+} from "./chunk-Z6TKIVOU.js";
 import {
-  renderMarkdown
-} from "./chunk-QJQUOF6C.js";
+  wasCancelled
+} from "./chunk-5PTS3AFW.js";
+import "./chunk-FQ5EJL4L.js";
 import {
-  gateLine
-} from "./chunk-4T3YAHRC.js";
-import "./chunk-GJGK3S23.js";
+  bytesInWords,
+  lanes
+} from "./chunk-Y2OHPJCQ.js";
 import {
-  VERDICTS
-} from "./chunk-HEL6FPUC.js";
-import "./chunk-Q6RORYE2.js";
+  loadConfig,
+  loadFailOn
+} from "./chunk-UK3HOMEB.js";
+import "./chunk-2WZLVRTP.js";
+import {
+  printable
+} from "./chunk-NAEFPM7V.js";
 import {
   UsageError,
   init_errors
 } from "./chunk-LNJXDEHV.js";
-import "./chunk-2WZLVRTP.js";
 import {
-  __export,
-  __toESM
-} from "./chunk-H45APEIH.js";
-
-// node_modules/@actions/core/lib/core.js
-var core_exports = {};
-__export(core_exports, {
-  ExitCode: () => ExitCode,
-  addPath: () => addPath,
-  debug: () => debug,
-  endGroup: () => endGroup,
-  error: () => error,
-  exportVariable: () => exportVariable,
-  getBooleanInput: () => getBooleanInput,
-  getIDToken: () => getIDToken,
-  getInput: () => getInput,
-  getMultilineInput: () => getMultilineInput,
-  getState: () => getState,
-  group: () => group,
-  info: () => info,
-  isDebug: () => isDebug,
-  markdownSummary: () => markdownSummary,
-  notice: () => notice,
-  platform: () => platform_exports,
-  saveState: () => saveState,
-  setCommandEcho: () => setCommandEcho,
-  setFailed: () => setFailed,
-  setOutput: () => setOutput,
-  setSecret: () => setSecret,
-  startGroup: () => startGroup,
-  summary: () => summary,
-  toPlatformPath: () => toPlatformPath,
-  toPosixPath: () => toPosixPath,
-  toWin32Path: () => toWin32Path,
-  warning: () => warning
-});
-
-// node_modules/@actions/core/lib/command.js
-import * as os from "os";
-
-// node_modules/@actions/core/lib/utils.js
-function toCommandValue(input) {
-  if (input === null || input === void 0) {
-    return "";
-  } else if (typeof input === "string" || input instanceof String) {
-    return input;
-  }
-  return JSON.stringify(input);
-}
-function toCommandProperties(annotationProperties) {
-  if (!Object.keys(annotationProperties).length) {
-    return {};
-  }
-  return {
-    title: annotationProperties.title,
-    file: annotationProperties.file,
-    line: annotationProperties.startLine,
-    endLine: annotationProperties.endLine,
-    col: annotationProperties.startColumn,
-    endColumn: annotationProperties.endColumn
-  };
-}
-
-// node_modules/@actions/core/lib/command.js
-function issueCommand(command, properties, message2) {
-  const cmd = new Command(command, properties, message2);
-  process.stdout.write(cmd.toString() + os.EOL);
-}
-function issue(name, message2 = "") {
-  issueCommand(name, {}, message2);
-}
-var CMD_STRING = "::";
-var Command = class {
-  constructor(command, properties, message2) {
-    if (!command) {
-      command = "missing.command";
-    }
-    this.command = command;
-    this.properties = properties;
-    this.message = message2;
-  }
-  toString() {
-    let cmdStr = CMD_STRING + this.command;
-    if (this.properties && Object.keys(this.properties).length > 0) {
-      cmdStr += " ";
-      let first = true;
-      for (const key in this.properties) {
-        if (this.properties.hasOwnProperty(key)) {
-          const val = this.properties[key];
-          if (val) {
-            if (first) {
-              first = false;
-            } else {
-              cmdStr += ",";
-            }
-            cmdStr += `${key}=${escapeProperty(val)}`;
-          }
-        }
-      }
-    }
-    cmdStr += `${CMD_STRING}${escapeData(this.message)}`;
-    return cmdStr;
-  }
-};
-function escapeData(s) {
-  return toCommandValue(s).replace(/%/g, "%25").replace(/\r/g, "%0D").replace(/\n/g, "%0A");
-}
-function escapeProperty(s) {
-  return toCommandValue(s).replace(/%/g, "%25").replace(/\r/g, "%0D").replace(/\n/g, "%0A").replace(/:/g, "%3A").replace(/,/g, "%2C");
-}
-
-// node_modules/@actions/core/lib/file-command.js
-import * as crypto from "crypto";
-import * as fs from "fs";
-import * as os2 from "os";
-function issueFileCommand(command, message2) {
-  const filePath = process.env[`GITHUB_${command}`];
-  if (!filePath) {
-    throw new Error(`Unable to find environment variable for file command ${command}`);
-  }
-  if (!fs.existsSync(filePath)) {
-    throw new Error(`Missing file at path: ${filePath}`);
-  }
-  fs.appendFileSync(filePath, `${toCommandValue(message2)}${os2.EOL}`, {
-    encoding: "utf8"
-  });
-}
-function prepareKeyValueMessage(key, value) {
-  const delimiter3 = `ghadelimiter_${crypto.randomUUID()}`;
-  const convertedValue = toCommandValue(value);
-  if (key.includes(delimiter3)) {
-    throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter3}"`);
-  }
-  if (convertedValue.includes(delimiter3)) {
-    throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter3}"`);
-  }
-  return `${key}<<${delimiter3}${os2.EOL}${convertedValue}${os2.EOL}${delimiter3}`;
-}
-
-// node_modules/@actions/core/lib/core.js
-import * as os5 from "os";
-import * as path5 from "path";
-
-// node_modules/@actions/http-client/lib/index.js
-import * as http from "http";
-import * as https from "https";
-
-// node_modules/@actions/http-client/lib/proxy.js
-function getProxyUrl(reqUrl) {
-  const usingSsl = reqUrl.protocol === "https:";
-  if (checkBypass(reqUrl)) {
-    return void 0;
-  }
-  const proxyVar = (() => {
-    if (usingSsl) {
-      return process.env["https_proxy"] || process.env["HTTPS_PROXY"];
-    } else {
-      return process.env["http_proxy"] || process.env["HTTP_PROXY"];
-    }
-  })();
-  if (proxyVar) {
-    try {
-      return new DecodedURL(proxyVar);
-    } catch (_a) {
-      if (!proxyVar.startsWith("http://") && !proxyVar.startsWith("https://"))
-        return new DecodedURL(`http://${proxyVar}`);
-    }
-  } else {
-    return void 0;
-  }
-}
-function checkBypass(reqUrl) {
-  if (!reqUrl.hostname) {
-    return false;
-  }
-  const reqHost = reqUrl.hostname;
-  if (isLoopbackAddress(reqHost)) {
-    return true;
-  }
-  const noProxy = process.env["no_proxy"] || process.env["NO_PROXY"] || "";
-  if (!noProxy) {
-    return false;
-  }
-  let reqPort;
-  if (reqUrl.port) {
-    reqPort = Number(reqUrl.port);
-  } else if (reqUrl.protocol === "http:") {
-    reqPort = 80;
-  } else if (reqUrl.protocol === "https:") {
-    reqPort = 443;
-  }
-  const upperReqHosts = [reqUrl.hostname.toUpperCase()];
-  if (typeof reqPort === "number") {
-    upperReqHosts.push(`${upperReqHosts[0]}:${reqPort}`);
-  }
-  for (const upperNoProxyItem of noProxy.split(",").map((x) => x.trim().toUpperCase()).filter((x) => x)) {
-    if (upperNoProxyItem === "*" || upperReqHosts.some((x) => x === upperNoProxyItem || x.endsWith(`.${upperNoProxyItem}`) || upperNoProxyItem.startsWith(".") && x.endsWith(`${upperNoProxyItem}`))) {
-      return true;
-    }
-  }
-  return false;
-}
-function isLoopbackAddress(host) {
-  const hostLower = host.toLowerCase();
-  return hostLower === "localhost" || hostLower.startsWith("127.") || hostLower.startsWith("[::1]") || hostLower.startsWith("[0:0:0:0:0:0:0:1]");
-}
-var DecodedURL = class extends URL {
-  constructor(url, base) {
-    super(url, base);
-    this._decodedUsername = decodeURIComponent(super.username);
-    this._decodedPassword = decodeURIComponent(super.password);
-  }
-  get username() {
-    return this._decodedUsername;
-  }
-  get password() {
-    return this._decodedPassword;
-  }
-};
-
-// node_modules/@actions/http-client/lib/index.js
-var tunnel = __toESM(require_tunnel(), 1);
-var import_undici = __toESM(require_undici(), 1);
-var __awaiter = function(thisArg, _arguments, P, generator) {
-  function adopt(value) {
-    return value instanceof P ? value : new P(function(resolve2) {
-      resolve2(value);
-    });
-  }
-  return new (P || (P = Promise))(function(resolve2, reject) {
-    function fulfilled(value) {
-      try {
-        step(generator.next(value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function rejected(value) {
-      try {
-        step(generator["throw"](value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function step(result) {
-      result.done ? resolve2(result.value) : adopt(result.value).then(fulfilled, rejected);
-    }
-    step((generator = generator.apply(thisArg, _arguments || [])).next());
-  });
-};
-var HttpCodes;
-(function(HttpCodes2) {
-  HttpCodes2[HttpCodes2["OK"] = 200] = "OK";
-  HttpCodes2[HttpCodes2["MultipleChoices"] = 300] = "MultipleChoices";
-  HttpCodes2[HttpCodes2["MovedPermanently"] = 301] = "MovedPermanently";
-  HttpCodes2[HttpCodes2["ResourceMoved"] = 302] = "ResourceMoved";
-  HttpCodes2[HttpCodes2["SeeOther"] = 303] = "SeeOther";
-  HttpCodes2[HttpCodes2["NotModified"] = 304] = "NotModified";
-  HttpCodes2[HttpCodes2["UseProxy"] = 305] = "UseProxy";
-  HttpCodes2[HttpCodes2["SwitchProxy"] = 306] = "SwitchProxy";
-  HttpCodes2[HttpCodes2["TemporaryRedirect"] = 307] = "TemporaryRedirect";
-  HttpCodes2[HttpCodes2["PermanentRedirect"] = 308] = "PermanentRedirect";
-  HttpCodes2[HttpCodes2["BadRequest"] = 400] = "BadRequest";
-  HttpCodes2[HttpCodes2["Unauthorized"] = 401] = "Unauthorized";
-  HttpCodes2[HttpCodes2["PaymentRequired"] = 402] = "PaymentRequired";
-  HttpCodes2[HttpCodes2["Forbidden"] = 403] = "Forbidden";
-  HttpCodes2[HttpCodes2["NotFound"] = 404] = "NotFound";
-  HttpCodes2[HttpCodes2["MethodNotAllowed"] = 405] = "MethodNotAllowed";
-  HttpCodes2[HttpCodes2["NotAcceptable"] = 406] = "NotAcceptable";
-  HttpCodes2[HttpCodes2["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
-  HttpCodes2[HttpCodes2["RequestTimeout"] = 408] = "RequestTimeout";
-  HttpCodes2[HttpCodes2["Conflict"] = 409] = "Conflict";
-  HttpCodes2[HttpCodes2["Gone"] = 410] = "Gone";
-  HttpCodes2[HttpCodes2["TooManyRequests"] = 429] = "TooManyRequests";
-  HttpCodes2[HttpCodes2["InternalServerError"] = 500] = "InternalServerError";
-  HttpCodes2[HttpCodes2["NotImplemented"] = 501] = "NotImplemented";
-  HttpCodes2[HttpCodes2["BadGateway"] = 502] = "BadGateway";
-  HttpCodes2[HttpCodes2["ServiceUnavailable"] = 503] = "ServiceUnavailable";
-  HttpCodes2[HttpCodes2["GatewayTimeout"] = 504] = "GatewayTimeout";
-})(HttpCodes || (HttpCodes = {}));
-var Headers;
-(function(Headers2) {
-  Headers2["Accept"] = "accept";
-  Headers2["ContentType"] = "content-type";
-})(Headers || (Headers = {}));
-var MediaTypes;
-(function(MediaTypes2) {
-  MediaTypes2["ApplicationJson"] = "application/json";
-})(MediaTypes || (MediaTypes = {}));
-var HttpRedirectCodes = [
-  HttpCodes.MovedPermanently,
-  HttpCodes.ResourceMoved,
-  HttpCodes.SeeOther,
-  HttpCodes.TemporaryRedirect,
-  HttpCodes.PermanentRedirect
-];
-var HttpResponseRetryCodes = [
-  HttpCodes.BadGateway,
-  HttpCodes.ServiceUnavailable,
-  HttpCodes.GatewayTimeout
-];
-var RetryableHttpVerbs = ["OPTIONS", "GET", "DELETE", "HEAD"];
-var ExponentialBackoffCeiling = 10;
-var ExponentialBackoffTimeSlice = 5;
-var HttpClientError = class _HttpClientError extends Error {
-  constructor(message2, statusCode) {
-    super(message2);
-    this.name = "HttpClientError";
-    this.statusCode = statusCode;
-    Object.setPrototypeOf(this, _HttpClientError.prototype);
-  }
-};
-var HttpClientResponse = class {
-  constructor(message2) {
-    this.message = message2;
-  }
-  readBody() {
-    return __awaiter(this, void 0, void 0, function* () {
-      return new Promise((resolve2) => __awaiter(this, void 0, void 0, function* () {
-        let output = Buffer.alloc(0);
-        this.message.on("data", (chunk) => {
-          output = Buffer.concat([output, chunk]);
-        });
-        this.message.on("end", () => {
-          resolve2(output.toString());
-        });
-      }));
-    });
-  }
-  readBodyBuffer() {
-    return __awaiter(this, void 0, void 0, function* () {
-      return new Promise((resolve2) => __awaiter(this, void 0, void 0, function* () {
-        const chunks = [];
-        this.message.on("data", (chunk) => {
-          chunks.push(chunk);
-        });
-        this.message.on("end", () => {
-          resolve2(Buffer.concat(chunks));
-        });
-      }));
-    });
-  }
-};
-var HttpClient = class {
-  constructor(userAgent, handlers, requestOptions) {
-    this._ignoreSslError = false;
-    this._allowRedirects = true;
-    this._allowRedirectDowngrade = false;
-    this._maxRedirects = 50;
-    this._allowRetries = false;
-    this._maxRetries = 1;
-    this._keepAlive = false;
-    this._disposed = false;
-    this.userAgent = this._getUserAgentWithOrchestrationId(userAgent);
-    this.handlers = handlers || [];
-    this.requestOptions = requestOptions;
-    if (requestOptions) {
-      if (requestOptions.ignoreSslError != null) {
-        this._ignoreSslError = requestOptions.ignoreSslError;
-      }
-      this._socketTimeout = requestOptions.socketTimeout;
-      if (requestOptions.allowRedirects != null) {
-        this._allowRedirects = requestOptions.allowRedirects;
-      }
-      if (requestOptions.allowRedirectDowngrade != null) {
-        this._allowRedirectDowngrade = requestOptions.allowRedirectDowngrade;
-      }
-      if (requestOptions.maxRedirects != null) {
-        this._maxRedirects = Math.max(requestOptions.maxRedirects, 0);
-      }
-      if (requestOptions.keepAlive != null) {
-        this._keepAlive = requestOptions.keepAlive;
-      }
-      if (requestOptions.allowRetries != null) {
-        this._allowRetries = requestOptions.allowRetries;
-      }
-      if (requestOptions.maxRetries != null) {
-        this._maxRetries = requestOptions.maxRetries;
-      }
-    }
-  }
-  options(requestUrl, additionalHeaders) {
-    return __awaiter(this, void 0, void 0, function* () {
-      return this.request("OPTIONS", requestUrl, null, additionalHeaders || {});
-    });
-  }
-  get(requestUrl, additionalHeaders) {
-    return __awaiter(this, void 0, void 0, function* () {
-      return this.request("GET", requestUrl, null, additionalHeaders || {});
-    });
-  }
-  del(requestUrl, additionalHeaders) {
-    return __awaiter(this, void 0, void 0, function* () {
-      return this.request("DELETE", requestUrl, null, additionalHeaders || {});
-    });
-  }
-  post(requestUrl, data, additionalHeaders) {
-    return __awaiter(this, void 0, void 0, function* () {
-      return this.request("POST", requestUrl, data, additionalHeaders || {});
-    });
-  }
-  patch(requestUrl, data, additionalHeaders) {
-    return __awaiter(this, void 0, void 0, function* () {
-      return this.request("PATCH", requestUrl, data, additionalHeaders || {});
-    });
-  }
-  put(requestUrl, data, additionalHeaders) {
-    return __awaiter(this, void 0, void 0, function* () {
-      return this.request("PUT", requestUrl, data, additionalHeaders || {});
-    });
-  }
-  head(requestUrl, additionalHeaders) {
-    return __awaiter(this, void 0, void 0, function* () {
-      return this.request("HEAD", requestUrl, null, additionalHeaders || {});
-    });
-  }
-  sendStream(verb, requestUrl, stream, additionalHeaders) {
-    return __awaiter(this, void 0, void 0, function* () {
-      return this.request(verb, requestUrl, stream, additionalHeaders);
-    });
-  }
-  /**
-   * Gets a typed object from an endpoint
-   * Be aware that not found returns a null.  Other errors (4xx, 5xx) reject the promise
-   */
-  getJson(requestUrl_1) {
-    return __awaiter(this, arguments, void 0, function* (requestUrl, additionalHeaders = {}) {
-      additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-      const res = yield this.get(requestUrl, additionalHeaders);
-      return this._processResponse(res, this.requestOptions);
-    });
-  }
-  postJson(requestUrl_1, obj_1) {
-    return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-      const data = JSON.stringify(obj, null, 2);
-      additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-      additionalHeaders[Headers.ContentType] = this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-      const res = yield this.post(requestUrl, data, additionalHeaders);
-      return this._processResponse(res, this.requestOptions);
-    });
-  }
-  putJson(requestUrl_1, obj_1) {
-    return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-      const data = JSON.stringify(obj, null, 2);
-      additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-      additionalHeaders[Headers.ContentType] = this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-      const res = yield this.put(requestUrl, data, additionalHeaders);
-      return this._processResponse(res, this.requestOptions);
-    });
-  }
-  patchJson(requestUrl_1, obj_1) {
-    return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-      const data = JSON.stringify(obj, null, 2);
-      additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-      additionalHeaders[Headers.ContentType] = this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-      const res = yield this.patch(requestUrl, data, additionalHeaders);
-      return this._processResponse(res, this.requestOptions);
-    });
-  }
-  /**
-   * Makes a raw http request.
-   * All other methods such as get, post, patch, and request ultimately call this.
-   * Prefer get, del, post and patch
-   */
-  request(verb, requestUrl, data, headers) {
-    return __awaiter(this, void 0, void 0, function* () {
-      if (this._disposed) {
-        throw new Error("Client has already been disposed.");
-      }
-      const parsedUrl = new URL(requestUrl);
-      let info2 = this._prepareRequest(verb, parsedUrl, headers);
-      const maxTries = this._allowRetries && RetryableHttpVerbs.includes(verb) ? this._maxRetries + 1 : 1;
-      let numTries = 0;
-      let response;
-      do {
-        response = yield this.requestRaw(info2, data);
-        if (response && response.message && response.message.statusCode === HttpCodes.Unauthorized) {
-          let authenticationHandler;
-          for (const handler of this.handlers) {
-            if (handler.canHandleAuthentication(response)) {
-              authenticationHandler = handler;
-              break;
-            }
-          }
-          if (authenticationHandler) {
-            return authenticationHandler.handleAuthentication(this, info2, data);
-          } else {
-            return response;
-          }
-        }
-        let redirectsRemaining = this._maxRedirects;
-        while (response.message.statusCode && HttpRedirectCodes.includes(response.message.statusCode) && this._allowRedirects && redirectsRemaining > 0) {
-          const redirectUrl = response.message.headers["location"];
-          if (!redirectUrl) {
-            break;
-          }
-          const parsedRedirectUrl = new URL(redirectUrl);
-          if (parsedUrl.protocol === "https:" && parsedUrl.protocol !== parsedRedirectUrl.protocol && !this._allowRedirectDowngrade) {
-            throw new Error("Redirect from HTTPS to HTTP protocol. This downgrade is not allowed for security reasons. If you want to allow this behavior, set the allowRedirectDowngrade option to true.");
-          }
-          yield response.readBody();
-          if (parsedRedirectUrl.hostname !== parsedUrl.hostname) {
-            for (const header in headers) {
-              if (header.toLowerCase() === "authorization") {
-                delete headers[header];
-              }
-            }
-          }
-          info2 = this._prepareRequest(verb, parsedRedirectUrl, headers);
-          response = yield this.requestRaw(info2, data);
-          redirectsRemaining--;
-        }
-        if (!response.message.statusCode || !HttpResponseRetryCodes.includes(response.message.statusCode)) {
-          return response;
-        }
-        numTries += 1;
-        if (numTries < maxTries) {
-          yield response.readBody();
-          yield this._performExponentialBackoff(numTries);
-        }
-      } while (numTries < maxTries);
-      return response;
-    });
-  }
-  /**
-   * Needs to be called if keepAlive is set to true in request options.
-   */
-  dispose() {
-    if (this._agent) {
-      this._agent.destroy();
-    }
-    this._disposed = true;
-  }
-  /**
-   * Raw request.
-   * @param info
-   * @param data
-   */
-  requestRaw(info2, data) {
-    return __awaiter(this, void 0, void 0, function* () {
-      return new Promise((resolve2, reject) => {
-        function callbackForResult(err, res) {
-          if (err) {
-            reject(err);
-          } else if (!res) {
-            reject(new Error("Unknown error"));
-          } else {
-            resolve2(res);
-          }
-        }
-        this.requestRawWithCallback(info2, data, callbackForResult);
-      });
-    });
-  }
-  /**
-   * Raw request with callback.
-   * @param info
-   * @param data
-   * @param onResult
-   */
-  requestRawWithCallback(info2, data, onResult) {
-    if (typeof data === "string") {
-      if (!info2.options.headers) {
-        info2.options.headers = {};
-      }
-      info2.options.headers["Content-Length"] = Buffer.byteLength(data, "utf8");
-    }
-    let callbackCalled = false;
-    function handleResult(err, res) {
-      if (!callbackCalled) {
-        callbackCalled = true;
-        onResult(err, res);
-      }
-    }
-    const req = info2.httpModule.request(info2.options, (msg) => {
-      const res = new HttpClientResponse(msg);
-      handleResult(void 0, res);
-    });
-    let socket;
-    req.on("socket", (sock) => {
-      socket = sock;
-    });
-    req.setTimeout(this._socketTimeout || 3 * 6e4, () => {
-      if (socket) {
-        socket.end();
-      }
-      handleResult(new Error(`Request timeout: ${info2.options.path}`));
-    });
-    req.on("error", function(err) {
-      handleResult(err);
-    });
-    if (data && typeof data === "string") {
-      req.write(data, "utf8");
-    }
-    if (data && typeof data !== "string") {
-      data.on("close", function() {
-        req.end();
-      });
-      data.pipe(req);
-    } else {
-      req.end();
-    }
-  }
-  /**
-   * Gets an http agent. This function is useful when you need an http agent that handles
-   * routing through a proxy server - depending upon the url and proxy environment variables.
-   * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
-   */
-  getAgent(serverUrl) {
-    const parsedUrl = new URL(serverUrl);
-    return this._getAgent(parsedUrl);
-  }
-  getAgentDispatcher(serverUrl) {
-    const parsedUrl = new URL(serverUrl);
-    const proxyUrl = getProxyUrl(parsedUrl);
-    const useProxy = proxyUrl && proxyUrl.hostname;
-    if (!useProxy) {
-      return;
-    }
-    return this._getProxyAgentDispatcher(parsedUrl, proxyUrl);
-  }
-  _prepareRequest(method, requestUrl, headers) {
-    const info2 = {};
-    info2.parsedUrl = requestUrl;
-    const usingSsl = info2.parsedUrl.protocol === "https:";
-    info2.httpModule = usingSsl ? https : http;
-    const defaultPort = usingSsl ? 443 : 80;
-    info2.options = {};
-    info2.options.host = info2.parsedUrl.hostname;
-    info2.options.port = info2.parsedUrl.port ? parseInt(info2.parsedUrl.port) : defaultPort;
-    info2.options.path = (info2.parsedUrl.pathname || "") + (info2.parsedUrl.search || "");
-    info2.options.method = method;
-    info2.options.headers = this._mergeHeaders(headers);
-    if (this.userAgent != null) {
-      info2.options.headers["user-agent"] = this.userAgent;
-    }
-    info2.options.agent = this._getAgent(info2.parsedUrl);
-    if (this.handlers) {
-      for (const handler of this.handlers) {
-        handler.prepareRequest(info2.options);
-      }
-    }
-    return info2;
-  }
-  _mergeHeaders(headers) {
-    if (this.requestOptions && this.requestOptions.headers) {
-      return Object.assign({}, lowercaseKeys(this.requestOptions.headers), lowercaseKeys(headers || {}));
-    }
-    return lowercaseKeys(headers || {});
-  }
-  /**
-   * Gets an existing header value or returns a default.
-   * Handles converting number header values to strings since HTTP headers must be strings.
-   * Note: This returns string | string[] since some headers can have multiple values.
-   * For headers that must always be a single string (like Content-Type), use the
-   * specialized _getExistingOrDefaultContentTypeHeader method instead.
-   */
-  _getExistingOrDefaultHeader(additionalHeaders, header, _default) {
-    let clientHeader;
-    if (this.requestOptions && this.requestOptions.headers) {
-      const headerValue = lowercaseKeys(this.requestOptions.headers)[header];
-      if (headerValue) {
-        clientHeader = typeof headerValue === "number" ? headerValue.toString() : headerValue;
-      }
-    }
-    const additionalValue = additionalHeaders[header];
-    if (additionalValue !== void 0) {
-      return typeof additionalValue === "number" ? additionalValue.toString() : additionalValue;
-    }
-    if (clientHeader !== void 0) {
-      return clientHeader;
-    }
-    return _default;
-  }
-  /**
-   * Specialized version of _getExistingOrDefaultHeader for Content-Type header.
-   * Always returns a single string (not an array) since Content-Type should be a single value.
-   * Converts arrays to comma-separated strings and numbers to strings to ensure type safety.
-   * This was split from _getExistingOrDefaultHeader to provide stricter typing for callers
-   * that assign the result to places expecting a string (e.g., additionalHeaders[Headers.ContentType]).
-   */
-  _getExistingOrDefaultContentTypeHeader(additionalHeaders, _default) {
-    let clientHeader;
-    if (this.requestOptions && this.requestOptions.headers) {
-      const headerValue = lowercaseKeys(this.requestOptions.headers)[Headers.ContentType];
-      if (headerValue) {
-        if (typeof headerValue === "number") {
-          clientHeader = String(headerValue);
-        } else if (Array.isArray(headerValue)) {
-          clientHeader = headerValue.join(", ");
-        } else {
-          clientHeader = headerValue;
-        }
-      }
-    }
-    const additionalValue = additionalHeaders[Headers.ContentType];
-    if (additionalValue !== void 0) {
-      if (typeof additionalValue === "number") {
-        return String(additionalValue);
-      } else if (Array.isArray(additionalValue)) {
-        return additionalValue.join(", ");
-      } else {
-        return additionalValue;
-      }
-    }
-    if (clientHeader !== void 0) {
-      return clientHeader;
-    }
-    return _default;
-  }
-  _getAgent(parsedUrl) {
-    let agent;
-    const proxyUrl = getProxyUrl(parsedUrl);
-    const useProxy = proxyUrl && proxyUrl.hostname;
-    if (this._keepAlive && useProxy) {
-      agent = this._proxyAgent;
-    }
-    if (!useProxy) {
-      agent = this._agent;
-    }
-    if (agent) {
-      return agent;
-    }
-    const usingSsl = parsedUrl.protocol === "https:";
-    let maxSockets = 100;
-    if (this.requestOptions) {
-      maxSockets = this.requestOptions.maxSockets || http.globalAgent.maxSockets;
-    }
-    if (proxyUrl && proxyUrl.hostname) {
-      const agentOptions = {
-        maxSockets,
-        keepAlive: this._keepAlive,
-        proxy: Object.assign(Object.assign({}, (proxyUrl.username || proxyUrl.password) && {
-          proxyAuth: `${proxyUrl.username}:${proxyUrl.password}`
-        }), { host: proxyUrl.hostname, port: proxyUrl.port })
-      };
-      let tunnelAgent;
-      const overHttps = proxyUrl.protocol === "https:";
-      if (usingSsl) {
-        tunnelAgent = overHttps ? tunnel.httpsOverHttps : tunnel.httpsOverHttp;
-      } else {
-        tunnelAgent = overHttps ? tunnel.httpOverHttps : tunnel.httpOverHttp;
-      }
-      agent = tunnelAgent(agentOptions);
-      this._proxyAgent = agent;
-    }
-    if (!agent) {
-      const options = { keepAlive: this._keepAlive, maxSockets };
-      agent = usingSsl ? new https.Agent(options) : new http.Agent(options);
-      this._agent = agent;
-    }
-    if (usingSsl && this._ignoreSslError) {
-      agent.options = Object.assign(agent.options || {}, {
-        rejectUnauthorized: false
-      });
-    }
-    return agent;
-  }
-  _getProxyAgentDispatcher(parsedUrl, proxyUrl) {
-    let proxyAgent;
-    if (this._keepAlive) {
-      proxyAgent = this._proxyAgentDispatcher;
-    }
-    if (proxyAgent) {
-      return proxyAgent;
-    }
-    const usingSsl = parsedUrl.protocol === "https:";
-    proxyAgent = new import_undici.ProxyAgent(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, (proxyUrl.username || proxyUrl.password) && {
-      token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString("base64")}`
-    }));
-    this._proxyAgentDispatcher = proxyAgent;
-    if (usingSsl && this._ignoreSslError) {
-      proxyAgent.options = Object.assign(proxyAgent.options.requestTls || {}, {
-        rejectUnauthorized: false
-      });
-    }
-    return proxyAgent;
-  }
-  _getUserAgentWithOrchestrationId(userAgent) {
-    const baseUserAgent = userAgent || "actions/http-client";
-    const orchId = process.env["ACTIONS_ORCHESTRATION_ID"];
-    if (orchId) {
-      const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, "_");
-      return `${baseUserAgent} actions_orchestration_id/${sanitizedId}`;
-    }
-    return baseUserAgent;
-  }
-  _performExponentialBackoff(retryNumber) {
-    return __awaiter(this, void 0, void 0, function* () {
-      retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
-      const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
-      return new Promise((resolve2) => setTimeout(() => resolve2(), ms));
-    });
-  }
-  _processResponse(res, options) {
-    return __awaiter(this, void 0, void 0, function* () {
-      return new Promise((resolve2, reject) => __awaiter(this, void 0, void 0, function* () {
-        const statusCode = res.message.statusCode || 0;
-        const response = {
-          statusCode,
-          result: null,
-          headers: {}
-        };
-        if (statusCode === HttpCodes.NotFound) {
-          resolve2(response);
-        }
-        function dateTimeDeserializer(key, value) {
-          if (typeof value === "string") {
-            const a = new Date(value);
-            if (!isNaN(a.valueOf())) {
-              return a;
-            }
-          }
-          return value;
-        }
-        let obj;
-        let contents;
-        try {
-          contents = yield res.readBody();
-          if (contents && contents.length > 0) {
-            if (options && options.deserializeDates) {
-              obj = JSON.parse(contents, dateTimeDeserializer);
-            } else {
-              obj = JSON.parse(contents);
-            }
-            response.result = obj;
-          }
-          response.headers = res.message.headers;
-        } catch (err) {
-        }
-        if (statusCode > 299) {
-          let msg;
-          if (obj && obj.message) {
-            msg = obj.message;
-          } else if (contents && contents.length > 0) {
-            msg = contents;
-          } else {
-            msg = `Failed request: (${statusCode})`;
-          }
-          const err = new HttpClientError(msg, statusCode);
-          err.result = response.result;
-          reject(err);
-        } else {
-          resolve2(response);
-        }
-      }));
-    });
-  }
-};
-var lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => (c[k.toLowerCase()] = obj[k], c), {});
-
-// node_modules/@actions/http-client/lib/auth.js
-var __awaiter2 = function(thisArg, _arguments, P, generator) {
-  function adopt(value) {
-    return value instanceof P ? value : new P(function(resolve2) {
-      resolve2(value);
-    });
-  }
-  return new (P || (P = Promise))(function(resolve2, reject) {
-    function fulfilled(value) {
-      try {
-        step(generator.next(value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function rejected(value) {
-      try {
-        step(generator["throw"](value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function step(result) {
-      result.done ? resolve2(result.value) : adopt(result.value).then(fulfilled, rejected);
-    }
-    step((generator = generator.apply(thisArg, _arguments || [])).next());
-  });
-};
-var BearerCredentialHandler = class {
-  constructor(token) {
-    this.token = token;
-  }
-  // currently implements pre-authorization
-  // TODO: support preAuth = false where it hooks on 401
-  prepareRequest(options) {
-    if (!options.headers) {
-      throw Error("The request has no headers");
-    }
-    options.headers["Authorization"] = `Bearer ${this.token}`;
-  }
-  // This handler cannot handle 401
-  canHandleAuthentication() {
-    return false;
-  }
-  handleAuthentication() {
-    return __awaiter2(this, void 0, void 0, function* () {
-      throw new Error("not implemented");
-    });
-  }
-};
-
-// node_modules/@actions/core/lib/oidc-utils.js
-var __awaiter3 = function(thisArg, _arguments, P, generator) {
-  function adopt(value) {
-    return value instanceof P ? value : new P(function(resolve2) {
-      resolve2(value);
-    });
-  }
-  return new (P || (P = Promise))(function(resolve2, reject) {
-    function fulfilled(value) {
-      try {
-        step(generator.next(value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function rejected(value) {
-      try {
-        step(generator["throw"](value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function step(result) {
-      result.done ? resolve2(result.value) : adopt(result.value).then(fulfilled, rejected);
-    }
-    step((generator = generator.apply(thisArg, _arguments || [])).next());
-  });
-};
-var OidcClient = class _OidcClient {
-  static createHttpClient(allowRetry = true, maxRetry = 10) {
-    const requestOptions = {
-      allowRetries: allowRetry,
-      maxRetries: maxRetry
-    };
-    return new HttpClient("actions/oidc-client", [new BearerCredentialHandler(_OidcClient.getRequestToken())], requestOptions);
-  }
-  static getRequestToken() {
-    const token = process.env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
-    if (!token) {
-      throw new Error("Unable to get ACTIONS_ID_TOKEN_REQUEST_TOKEN env variable");
-    }
-    return token;
-  }
-  static getIDTokenUrl() {
-    const runtimeUrl = process.env["ACTIONS_ID_TOKEN_REQUEST_URL"];
-    if (!runtimeUrl) {
-      throw new Error("Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable");
-    }
-    return runtimeUrl;
-  }
-  static getCall(id_token_url) {
-    return __awaiter3(this, void 0, void 0, function* () {
-      var _a;
-      const httpclient = _OidcClient.createHttpClient();
-      const res = yield httpclient.getJson(id_token_url).catch((error2) => {
-        throw new Error(`Failed to get ID Token. 
- 
-        Error Code : ${error2.statusCode}
- 
-        Error Message: ${error2.message}`);
-      });
-      const id_token = (_a = res.result) === null || _a === void 0 ? void 0 : _a.value;
-      if (!id_token) {
-        throw new Error("Response json body do not have ID Token field");
-      }
-      return id_token;
-    });
-  }
-  static getIDToken(audience) {
-    return __awaiter3(this, void 0, void 0, function* () {
-      try {
-        let id_token_url = _OidcClient.getIDTokenUrl();
-        if (audience) {
-          const encodedAudience = encodeURIComponent(audience);
-          id_token_url = `${id_token_url}&audience=${encodedAudience}`;
-        }
-        debug(`ID token url is ${id_token_url}`);
-        const id_token = yield _OidcClient.getCall(id_token_url);
-        setSecret(id_token);
-        return id_token;
-      } catch (error2) {
-        throw new Error(`Error message: ${error2.message}`);
-      }
-    });
-  }
-};
-
-// node_modules/@actions/core/lib/summary.js
-import { EOL as EOL3 } from "os";
-import { constants, promises } from "fs";
-var __awaiter4 = function(thisArg, _arguments, P, generator) {
-  function adopt(value) {
-    return value instanceof P ? value : new P(function(resolve2) {
-      resolve2(value);
-    });
-  }
-  return new (P || (P = Promise))(function(resolve2, reject) {
-    function fulfilled(value) {
-      try {
-        step(generator.next(value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function rejected(value) {
-      try {
-        step(generator["throw"](value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function step(result) {
-      result.done ? resolve2(result.value) : adopt(result.value).then(fulfilled, rejected);
-    }
-    step((generator = generator.apply(thisArg, _arguments || [])).next());
-  });
-};
-var { access, appendFile, writeFile } = promises;
-var SUMMARY_ENV_VAR = "GITHUB_STEP_SUMMARY";
-var Summary = class {
-  constructor() {
-    this._buffer = "";
-  }
-  /**
-   * Finds the summary file path from the environment, rejects if env var is not found or file does not exist
-   * Also checks r/w permissions.
-   *
-   * @returns step summary file path
-   */
-  filePath() {
-    return __awaiter4(this, void 0, void 0, function* () {
-      if (this._filePath) {
-        return this._filePath;
-      }
-      const pathFromEnv = process.env[SUMMARY_ENV_VAR];
-      if (!pathFromEnv) {
-        throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
-      }
-      try {
-        yield access(pathFromEnv, constants.R_OK | constants.W_OK);
-      } catch (_a) {
-        throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
-      }
-      this._filePath = pathFromEnv;
-      return this._filePath;
-    });
-  }
-  /**
-   * Wraps content in an HTML tag, adding any HTML attributes
-   *
-   * @param {string} tag HTML tag to wrap
-   * @param {string | null} content content within the tag
-   * @param {[attribute: string]: string} attrs key-value list of HTML attributes to add
-   *
-   * @returns {string} content wrapped in HTML element
-   */
-  wrap(tag, content, attrs = {}) {
-    const htmlAttrs = Object.entries(attrs).map(([key, value]) => ` ${key}="${value}"`).join("");
-    if (!content) {
-      return `<${tag}${htmlAttrs}>`;
-    }
-    return `<${tag}${htmlAttrs}>${content}</${tag}>`;
-  }
-  /**
-   * Writes text in the buffer to the summary buffer file and empties buffer. Will append by default.
-   *
-   * @param {SummaryWriteOptions} [options] (optional) options for write operation
-   *
-   * @returns {Promise<Summary>} summary instance
-   */
-  write(options) {
-    return __awaiter4(this, void 0, void 0, function* () {
-      const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
-      const filePath = yield this.filePath();
-      const writeFunc = overwrite ? writeFile : appendFile;
-      yield writeFunc(filePath, this._buffer, { encoding: "utf8" });
-      return this.emptyBuffer();
-    });
-  }
-  /**
-   * Clears the summary buffer and wipes the summary file
-   *
-   * @returns {Summary} summary instance
-   */
-  clear() {
-    return __awaiter4(this, void 0, void 0, function* () {
-      return this.emptyBuffer().write({ overwrite: true });
-    });
-  }
-  /**
-   * Returns the current summary buffer as a string
-   *
-   * @returns {string} string of summary buffer
-   */
-  stringify() {
-    return this._buffer;
-  }
-  /**
-   * If the summary buffer is empty
-   *
-   * @returns {boolen} true if the buffer is empty
-   */
-  isEmptyBuffer() {
-    return this._buffer.length === 0;
-  }
-  /**
-   * Resets the summary buffer without writing to summary file
-   *
-   * @returns {Summary} summary instance
-   */
-  emptyBuffer() {
-    this._buffer = "";
-    return this;
-  }
-  /**
-   * Adds raw text to the summary buffer
-   *
-   * @param {string} text content to add
-   * @param {boolean} [addEOL=false] (optional) append an EOL to the raw text (default: false)
-   *
-   * @returns {Summary} summary instance
-   */
-  addRaw(text2, addEOL = false) {
-    this._buffer += text2;
-    return addEOL ? this.addEOL() : this;
-  }
-  /**
-   * Adds the operating system-specific end-of-line marker to the buffer
-   *
-   * @returns {Summary} summary instance
-   */
-  addEOL() {
-    return this.addRaw(EOL3);
-  }
-  /**
-   * Adds an HTML codeblock to the summary buffer
-   *
-   * @param {string} code content to render within fenced code block
-   * @param {string} lang (optional) language to syntax highlight code
-   *
-   * @returns {Summary} summary instance
-   */
-  addCodeBlock(code, lang) {
-    const attrs = Object.assign({}, lang && { lang });
-    const element = this.wrap("pre", this.wrap("code", code), attrs);
-    return this.addRaw(element).addEOL();
-  }
-  /**
-   * Adds an HTML list to the summary buffer
-   *
-   * @param {string[]} items list of items to render
-   * @param {boolean} [ordered=false] (optional) if the rendered list should be ordered or not (default: false)
-   *
-   * @returns {Summary} summary instance
-   */
-  addList(items, ordered = false) {
-    const tag = ordered ? "ol" : "ul";
-    const listItems = items.map((item) => this.wrap("li", item)).join("");
-    const element = this.wrap(tag, listItems);
-    return this.addRaw(element).addEOL();
-  }
-  /**
-   * Adds an HTML table to the summary buffer
-   *
-   * @param {SummaryTableCell[]} rows table rows
-   *
-   * @returns {Summary} summary instance
-   */
-  addTable(rows) {
-    const tableBody = rows.map((row) => {
-      const cells = row.map((cell) => {
-        if (typeof cell === "string") {
-          return this.wrap("td", cell);
-        }
-        const { header, data, colspan, rowspan } = cell;
-        const tag = header ? "th" : "td";
-        const attrs = Object.assign(Object.assign({}, colspan && { colspan }), rowspan && { rowspan });
-        return this.wrap(tag, data, attrs);
-      }).join("");
-      return this.wrap("tr", cells);
-    }).join("");
-    const element = this.wrap("table", tableBody);
-    return this.addRaw(element).addEOL();
-  }
-  /**
-   * Adds a collapsable HTML details element to the summary buffer
-   *
-   * @param {string} label text for the closed state
-   * @param {string} content collapsable content
-   *
-   * @returns {Summary} summary instance
-   */
-  addDetails(label, content) {
-    const element = this.wrap("details", this.wrap("summary", label) + content);
-    return this.addRaw(element).addEOL();
-  }
-  /**
-   * Adds an HTML image tag to the summary buffer
-   *
-   * @param {string} src path to the image you to embed
-   * @param {string} alt text description of the image
-   * @param {SummaryImageOptions} options (optional) addition image attributes
-   *
-   * @returns {Summary} summary instance
-   */
-  addImage(src, alt, options) {
-    const { width, height } = options || {};
-    const attrs = Object.assign(Object.assign({}, width && { width }), height && { height });
-    const element = this.wrap("img", null, Object.assign({ src, alt }, attrs));
-    return this.addRaw(element).addEOL();
-  }
-  /**
-   * Adds an HTML section heading element
-   *
-   * @param {string} text heading text
-   * @param {number | string} [level=1] (optional) the heading level, default: 1
-   *
-   * @returns {Summary} summary instance
-   */
-  addHeading(text2, level) {
-    const tag = `h${level}`;
-    const allowedTag = ["h1", "h2", "h3", "h4", "h5", "h6"].includes(tag) ? tag : "h1";
-    const element = this.wrap(allowedTag, text2);
-    return this.addRaw(element).addEOL();
-  }
-  /**
-   * Adds an HTML thematic break (<hr>) to the summary buffer
-   *
-   * @returns {Summary} summary instance
-   */
-  addSeparator() {
-    const element = this.wrap("hr", null);
-    return this.addRaw(element).addEOL();
-  }
-  /**
-   * Adds an HTML line break (<br>) to the summary buffer
-   *
-   * @returns {Summary} summary instance
-   */
-  addBreak() {
-    const element = this.wrap("br", null);
-    return this.addRaw(element).addEOL();
-  }
-  /**
-   * Adds an HTML blockquote to the summary buffer
-   *
-   * @param {string} text quote text
-   * @param {string} cite (optional) citation url
-   *
-   * @returns {Summary} summary instance
-   */
-  addQuote(text2, cite) {
-    const attrs = Object.assign({}, cite && { cite });
-    const element = this.wrap("blockquote", text2, attrs);
-    return this.addRaw(element).addEOL();
-  }
-  /**
-   * Adds an HTML anchor tag to the summary buffer
-   *
-   * @param {string} text link text/content
-   * @param {string} href hyperlink
-   *
-   * @returns {Summary} summary instance
-   */
-  addLink(text2, href) {
-    const element = this.wrap("a", text2, { href });
-    return this.addRaw(element).addEOL();
-  }
-};
-var _summary = new Summary();
-var markdownSummary = _summary;
-var summary = _summary;
-
-// node_modules/@actions/core/lib/path-utils.js
-import * as path from "path";
-function toPosixPath(pth) {
-  return pth.replace(/[\\]/g, "/");
-}
-function toWin32Path(pth) {
-  return pth.replace(/[/]/g, "\\");
-}
-function toPlatformPath(pth) {
-  return pth.replace(/[/\\]/g, path.sep);
-}
-
-// node_modules/@actions/core/lib/platform.js
-var platform_exports = {};
-__export(platform_exports, {
-  arch: () => arch,
-  getDetails: () => getDetails,
-  isLinux: () => isLinux,
-  isMacOS: () => isMacOS,
-  isWindows: () => isWindows,
-  platform: () => platform
-});
-import os4 from "os";
-
-// node_modules/@actions/exec/lib/exec.js
-import { StringDecoder } from "string_decoder";
-
-// node_modules/@actions/exec/lib/toolrunner.js
-import * as os3 from "os";
-import * as events from "events";
-import * as child from "child_process";
-import * as path4 from "path";
-
-// node_modules/@actions/io/lib/io.js
-import * as path3 from "path";
-
-// node_modules/@actions/io/lib/io-util.js
-import * as fs2 from "fs";
-import * as path2 from "path";
-var __awaiter5 = function(thisArg, _arguments, P, generator) {
-  function adopt(value) {
-    return value instanceof P ? value : new P(function(resolve2) {
-      resolve2(value);
-    });
-  }
-  return new (P || (P = Promise))(function(resolve2, reject) {
-    function fulfilled(value) {
-      try {
-        step(generator.next(value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function rejected(value) {
-      try {
-        step(generator["throw"](value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function step(result) {
-      result.done ? resolve2(result.value) : adopt(result.value).then(fulfilled, rejected);
-    }
-    step((generator = generator.apply(thisArg, _arguments || [])).next());
-  });
-};
-var { chmod, copyFile, lstat, mkdir, open, readdir, rename, rm, rmdir, stat, symlink, unlink } = fs2.promises;
-var IS_WINDOWS = process.platform === "win32";
-var READONLY = fs2.constants.O_RDONLY;
-function exists(fsPath) {
-  return __awaiter5(this, void 0, void 0, function* () {
-    try {
-      yield stat(fsPath);
-    } catch (err) {
-      if (err.code === "ENOENT") {
-        return false;
-      }
-      throw err;
-    }
-    return true;
-  });
-}
-function isRooted(p) {
-  p = normalizeSeparators(p);
-  if (!p) {
-    throw new Error('isRooted() parameter "p" cannot be empty');
-  }
-  if (IS_WINDOWS) {
-    return p.startsWith("\\") || /^[A-Z]:/i.test(p);
-  }
-  return p.startsWith("/");
-}
-function tryGetExecutablePath(filePath, extensions) {
-  return __awaiter5(this, void 0, void 0, function* () {
-    let stats = void 0;
-    try {
-      stats = yield stat(filePath);
-    } catch (err) {
-      if (err.code !== "ENOENT") {
-        console.log(`Unexpected error attempting to determine if executable file exists '${filePath}': ${err}`);
-      }
-    }
-    if (stats && stats.isFile()) {
-      if (IS_WINDOWS) {
-        const upperExt = path2.extname(filePath).toUpperCase();
-        if (extensions.some((validExt) => validExt.toUpperCase() === upperExt)) {
-          return filePath;
-        }
-      } else {
-        if (isUnixExecutable(stats)) {
-          return filePath;
-        }
-      }
-    }
-    const originalFilePath = filePath;
-    for (const extension of extensions) {
-      filePath = originalFilePath + extension;
-      stats = void 0;
-      try {
-        stats = yield stat(filePath);
-      } catch (err) {
-        if (err.code !== "ENOENT") {
-          console.log(`Unexpected error attempting to determine if executable file exists '${filePath}': ${err}`);
-        }
-      }
-      if (stats && stats.isFile()) {
-        if (IS_WINDOWS) {
-          try {
-            const directory = path2.dirname(filePath);
-            const upperName = path2.basename(filePath).toUpperCase();
-            for (const actualName of yield readdir(directory)) {
-              if (upperName === actualName.toUpperCase()) {
-                filePath = path2.join(directory, actualName);
-                break;
-              }
-            }
-          } catch (err) {
-            console.log(`Unexpected error attempting to determine the actual case of the file '${filePath}': ${err}`);
-          }
-          return filePath;
-        } else {
-          if (isUnixExecutable(stats)) {
-            return filePath;
-          }
-        }
-      }
-    }
-    return "";
-  });
-}
-function normalizeSeparators(p) {
-  p = p || "";
-  if (IS_WINDOWS) {
-    p = p.replace(/\//g, "\\");
-    return p.replace(/\\\\+/g, "\\");
-  }
-  return p.replace(/\/\/+/g, "/");
-}
-function isUnixExecutable(stats) {
-  return (stats.mode & 1) > 0 || (stats.mode & 8) > 0 && process.getgid !== void 0 && stats.gid === process.getgid() || (stats.mode & 64) > 0 && process.getuid !== void 0 && stats.uid === process.getuid();
-}
-
-// node_modules/@actions/io/lib/io.js
-var __awaiter6 = function(thisArg, _arguments, P, generator) {
-  function adopt(value) {
-    return value instanceof P ? value : new P(function(resolve2) {
-      resolve2(value);
-    });
-  }
-  return new (P || (P = Promise))(function(resolve2, reject) {
-    function fulfilled(value) {
-      try {
-        step(generator.next(value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function rejected(value) {
-      try {
-        step(generator["throw"](value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function step(result) {
-      result.done ? resolve2(result.value) : adopt(result.value).then(fulfilled, rejected);
-    }
-    step((generator = generator.apply(thisArg, _arguments || [])).next());
-  });
-};
-function which(tool, check) {
-  return __awaiter6(this, void 0, void 0, function* () {
-    if (!tool) {
-      throw new Error("parameter 'tool' is required");
-    }
-    if (check) {
-      const result = yield which(tool, false);
-      if (!result) {
-        if (IS_WINDOWS) {
-          throw new Error(`Unable to locate executable file: ${tool}. Please verify either the file path exists or the file can be found within a directory specified by the PATH environment variable. Also verify the file has a valid extension for an executable file.`);
-        } else {
-          throw new Error(`Unable to locate executable file: ${tool}. Please verify either the file path exists or the file can be found within a directory specified by the PATH environment variable. Also check the file mode to verify the file is executable.`);
-        }
-      }
-      return result;
-    }
-    const matches = yield findInPath(tool);
-    if (matches && matches.length > 0) {
-      return matches[0];
-    }
-    return "";
-  });
-}
-function findInPath(tool) {
-  return __awaiter6(this, void 0, void 0, function* () {
-    if (!tool) {
-      throw new Error("parameter 'tool' is required");
-    }
-    const extensions = [];
-    if (IS_WINDOWS && process.env["PATHEXT"]) {
-      for (const extension of process.env["PATHEXT"].split(path3.delimiter)) {
-        if (extension) {
-          extensions.push(extension);
-        }
-      }
-    }
-    if (isRooted(tool)) {
-      const filePath = yield tryGetExecutablePath(tool, extensions);
-      if (filePath) {
-        return [filePath];
-      }
-      return [];
-    }
-    if (tool.includes(path3.sep)) {
-      return [];
-    }
-    const directories = [];
-    if (process.env.PATH) {
-      for (const p of process.env.PATH.split(path3.delimiter)) {
-        if (p) {
-          directories.push(p);
-        }
-      }
-    }
-    const matches = [];
-    for (const directory of directories) {
-      const filePath = yield tryGetExecutablePath(path3.join(directory, tool), extensions);
-      if (filePath) {
-        matches.push(filePath);
-      }
-    }
-    return matches;
-  });
-}
-
-// node_modules/@actions/exec/lib/toolrunner.js
-import { setTimeout as setTimeout2 } from "timers";
-var __awaiter7 = function(thisArg, _arguments, P, generator) {
-  function adopt(value) {
-    return value instanceof P ? value : new P(function(resolve2) {
-      resolve2(value);
-    });
-  }
-  return new (P || (P = Promise))(function(resolve2, reject) {
-    function fulfilled(value) {
-      try {
-        step(generator.next(value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function rejected(value) {
-      try {
-        step(generator["throw"](value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function step(result) {
-      result.done ? resolve2(result.value) : adopt(result.value).then(fulfilled, rejected);
-    }
-    step((generator = generator.apply(thisArg, _arguments || [])).next());
-  });
-};
-var IS_WINDOWS2 = process.platform === "win32";
-var ToolRunner = class extends events.EventEmitter {
-  constructor(toolPath, args, options) {
-    super();
-    if (!toolPath) {
-      throw new Error("Parameter 'toolPath' cannot be null or empty.");
-    }
-    this.toolPath = toolPath;
-    this.args = args || [];
-    this.options = options || {};
-  }
-  _debug(message2) {
-    if (this.options.listeners && this.options.listeners.debug) {
-      this.options.listeners.debug(message2);
-    }
-  }
-  _getCommandString(options, noPrefix) {
-    const toolPath = this._getSpawnFileName();
-    const args = this._getSpawnArgs(options);
-    let cmd = noPrefix ? "" : "[command]";
-    if (IS_WINDOWS2) {
-      if (this._isCmdFile()) {
-        cmd += toolPath;
-        for (const a of args) {
-          cmd += ` ${a}`;
-        }
-      } else if (options.windowsVerbatimArguments) {
-        cmd += `"${toolPath}"`;
-        for (const a of args) {
-          cmd += ` ${a}`;
-        }
-      } else {
-        cmd += this._windowsQuoteCmdArg(toolPath);
-        for (const a of args) {
-          cmd += ` ${this._windowsQuoteCmdArg(a)}`;
-        }
-      }
-    } else {
-      cmd += toolPath;
-      for (const a of args) {
-        cmd += ` ${a}`;
-      }
-    }
-    return cmd;
-  }
-  _processLineBuffer(data, strBuffer, onLine) {
-    try {
-      let s = strBuffer + data.toString();
-      let n = s.indexOf(os3.EOL);
-      while (n > -1) {
-        const line = s.substring(0, n);
-        onLine(line);
-        s = s.substring(n + os3.EOL.length);
-        n = s.indexOf(os3.EOL);
-      }
-      return s;
-    } catch (err) {
-      this._debug(`error processing line. Failed with error ${err}`);
-      return "";
-    }
-  }
-  _getSpawnFileName() {
-    if (IS_WINDOWS2) {
-      if (this._isCmdFile()) {
-        return process.env["COMSPEC"] || "cmd.exe";
-      }
-    }
-    return this.toolPath;
-  }
-  _getSpawnArgs(options) {
-    if (IS_WINDOWS2) {
-      if (this._isCmdFile()) {
-        let argline = `/D /S /C "${this._windowsQuoteCmdArg(this.toolPath)}`;
-        for (const a of this.args) {
-          argline += " ";
-          argline += options.windowsVerbatimArguments ? a : this._windowsQuoteCmdArg(a);
-        }
-        argline += '"';
-        return [argline];
-      }
-    }
-    return this.args;
-  }
-  _endsWith(str, end) {
-    return str.endsWith(end);
-  }
-  _isCmdFile() {
-    const upperToolPath = this.toolPath.toUpperCase();
-    return this._endsWith(upperToolPath, ".CMD") || this._endsWith(upperToolPath, ".BAT");
-  }
-  _windowsQuoteCmdArg(arg) {
-    if (!this._isCmdFile()) {
-      return this._uvQuoteCmdArg(arg);
-    }
-    if (!arg) {
-      return '""';
-    }
-    const cmdSpecialChars = [
-      " ",
-      "	",
-      "&",
-      "(",
-      ")",
-      "[",
-      "]",
-      "{",
-      "}",
-      "^",
-      "=",
-      ";",
-      "!",
-      "'",
-      "+",
-      ",",
-      "`",
-      "~",
-      "|",
-      "<",
-      ">",
-      '"'
-    ];
-    let needsQuotes = false;
-    for (const char of arg) {
-      if (cmdSpecialChars.some((x) => x === char)) {
-        needsQuotes = true;
-        break;
-      }
-    }
-    if (!needsQuotes) {
-      return arg;
-    }
-    let reverse = '"';
-    let quoteHit = true;
-    for (let i = arg.length; i > 0; i--) {
-      reverse += arg[i - 1];
-      if (quoteHit && arg[i - 1] === "\\") {
-        reverse += "\\";
-      } else if (arg[i - 1] === '"') {
-        quoteHit = true;
-        reverse += '"';
-      } else {
-        quoteHit = false;
-      }
-    }
-    reverse += '"';
-    return reverse.split("").reverse().join("");
-  }
-  _uvQuoteCmdArg(arg) {
-    if (!arg) {
-      return '""';
-    }
-    if (!arg.includes(" ") && !arg.includes("	") && !arg.includes('"')) {
-      return arg;
-    }
-    if (!arg.includes('"') && !arg.includes("\\")) {
-      return `"${arg}"`;
-    }
-    let reverse = '"';
-    let quoteHit = true;
-    for (let i = arg.length; i > 0; i--) {
-      reverse += arg[i - 1];
-      if (quoteHit && arg[i - 1] === "\\") {
-        reverse += "\\";
-      } else if (arg[i - 1] === '"') {
-        quoteHit = true;
-        reverse += "\\";
-      } else {
-        quoteHit = false;
-      }
-    }
-    reverse += '"';
-    return reverse.split("").reverse().join("");
-  }
-  _cloneExecOptions(options) {
-    options = options || {};
-    const result = {
-      cwd: options.cwd || process.cwd(),
-      env: options.env || process.env,
-      silent: options.silent || false,
-      windowsVerbatimArguments: options.windowsVerbatimArguments || false,
-      failOnStdErr: options.failOnStdErr || false,
-      ignoreReturnCode: options.ignoreReturnCode || false,
-      delay: options.delay || 1e4
-    };
-    result.outStream = options.outStream || process.stdout;
-    result.errStream = options.errStream || process.stderr;
-    return result;
-  }
-  _getSpawnOptions(options, toolPath) {
-    options = options || {};
-    const result = {};
-    result.cwd = options.cwd;
-    result.env = options.env;
-    result["windowsVerbatimArguments"] = options.windowsVerbatimArguments || this._isCmdFile();
-    if (options.windowsVerbatimArguments) {
-      result.argv0 = `"${toolPath}"`;
-    }
-    return result;
-  }
-  /**
-   * Exec a tool.
-   * Output will be streamed to the live console.
-   * Returns promise with return code
-   *
-   * @param     tool     path to tool to exec
-   * @param     options  optional exec options.  See ExecOptions
-   * @returns   number
-   */
-  exec() {
-    return __awaiter7(this, void 0, void 0, function* () {
-      if (!isRooted(this.toolPath) && (this.toolPath.includes("/") || IS_WINDOWS2 && this.toolPath.includes("\\"))) {
-        this.toolPath = path4.resolve(process.cwd(), this.options.cwd || process.cwd(), this.toolPath);
-      }
-      this.toolPath = yield which(this.toolPath, true);
-      return new Promise((resolve2, reject) => __awaiter7(this, void 0, void 0, function* () {
-        this._debug(`exec tool: ${this.toolPath}`);
-        this._debug("arguments:");
-        for (const arg of this.args) {
-          this._debug(`   ${arg}`);
-        }
-        const optionsNonNull = this._cloneExecOptions(this.options);
-        if (!optionsNonNull.silent && optionsNonNull.outStream) {
-          optionsNonNull.outStream.write(this._getCommandString(optionsNonNull) + os3.EOL);
-        }
-        const state = new ExecState(optionsNonNull, this.toolPath);
-        state.on("debug", (message2) => {
-          this._debug(message2);
-        });
-        if (this.options.cwd && !(yield exists(this.options.cwd))) {
-          return reject(new Error(`The cwd: ${this.options.cwd} does not exist!`));
-        }
-        const fileName = this._getSpawnFileName();
-        const cp = child.spawn(fileName, this._getSpawnArgs(optionsNonNull), this._getSpawnOptions(this.options, fileName));
-        let stdbuffer = "";
-        if (cp.stdout) {
-          cp.stdout.on("data", (data) => {
-            if (this.options.listeners && this.options.listeners.stdout) {
-              this.options.listeners.stdout(data);
-            }
-            if (!optionsNonNull.silent && optionsNonNull.outStream) {
-              optionsNonNull.outStream.write(data);
-            }
-            stdbuffer = this._processLineBuffer(data, stdbuffer, (line) => {
-              if (this.options.listeners && this.options.listeners.stdline) {
-                this.options.listeners.stdline(line);
-              }
-            });
-          });
-        }
-        let errbuffer = "";
-        if (cp.stderr) {
-          cp.stderr.on("data", (data) => {
-            state.processStderr = true;
-            if (this.options.listeners && this.options.listeners.stderr) {
-              this.options.listeners.stderr(data);
-            }
-            if (!optionsNonNull.silent && optionsNonNull.errStream && optionsNonNull.outStream) {
-              const s = optionsNonNull.failOnStdErr ? optionsNonNull.errStream : optionsNonNull.outStream;
-              s.write(data);
-            }
-            errbuffer = this._processLineBuffer(data, errbuffer, (line) => {
-              if (this.options.listeners && this.options.listeners.errline) {
-                this.options.listeners.errline(line);
-              }
-            });
-          });
-        }
-        cp.on("error", (err) => {
-          state.processError = err.message;
-          state.processExited = true;
-          state.processClosed = true;
-          state.CheckComplete();
-        });
-        cp.on("exit", (code) => {
-          state.processExitCode = code;
-          state.processExited = true;
-          this._debug(`Exit code ${code} received from tool '${this.toolPath}'`);
-          state.CheckComplete();
-        });
-        cp.on("close", (code) => {
-          state.processExitCode = code;
-          state.processExited = true;
-          state.processClosed = true;
-          this._debug(`STDIO streams have closed for tool '${this.toolPath}'`);
-          state.CheckComplete();
-        });
-        state.on("done", (error2, exitCode) => {
-          if (stdbuffer.length > 0) {
-            this.emit("stdline", stdbuffer);
-          }
-          if (errbuffer.length > 0) {
-            this.emit("errline", errbuffer);
-          }
-          cp.removeAllListeners();
-          if (error2) {
-            reject(error2);
-          } else {
-            resolve2(exitCode);
-          }
-        });
-        if (this.options.input) {
-          if (!cp.stdin) {
-            throw new Error("child process missing stdin");
-          }
-          cp.stdin.end(this.options.input);
-        }
-      }));
-    });
-  }
-};
-function argStringToArray(argString) {
-  const args = [];
-  let inQuotes = false;
-  let escaped = false;
-  let arg = "";
-  function append(c) {
-    if (escaped && c !== '"') {
-      arg += "\\";
-    }
-    arg += c;
-    escaped = false;
-  }
-  for (let i = 0; i < argString.length; i++) {
-    const c = argString.charAt(i);
-    if (c === '"') {
-      if (!escaped) {
-        inQuotes = !inQuotes;
-      } else {
-        append(c);
-      }
-      continue;
-    }
-    if (c === "\\" && escaped) {
-      append(c);
-      continue;
-    }
-    if (c === "\\" && inQuotes) {
-      escaped = true;
-      continue;
-    }
-    if (c === " " && !inQuotes) {
-      if (arg.length > 0) {
-        args.push(arg);
-        arg = "";
-      }
-      continue;
-    }
-    append(c);
-  }
-  if (arg.length > 0) {
-    args.push(arg.trim());
-  }
-  return args;
-}
-var ExecState = class _ExecState extends events.EventEmitter {
-  constructor(options, toolPath) {
-    super();
-    this.processClosed = false;
-    this.processError = "";
-    this.processExitCode = 0;
-    this.processExited = false;
-    this.processStderr = false;
-    this.delay = 1e4;
-    this.done = false;
-    this.timeout = null;
-    if (!toolPath) {
-      throw new Error("toolPath must not be empty");
-    }
-    this.options = options;
-    this.toolPath = toolPath;
-    if (options.delay) {
-      this.delay = options.delay;
-    }
-  }
-  CheckComplete() {
-    if (this.done) {
-      return;
-    }
-    if (this.processClosed) {
-      this._setResult();
-    } else if (this.processExited) {
-      this.timeout = setTimeout2(_ExecState.HandleTimeout, this.delay, this);
-    }
-  }
-  _debug(message2) {
-    this.emit("debug", message2);
-  }
-  _setResult() {
-    let error2;
-    if (this.processExited) {
-      if (this.processError) {
-        error2 = new Error(`There was an error when attempting to execute the process '${this.toolPath}'. This may indicate the process failed to start. Error: ${this.processError}`);
-      } else if (this.processExitCode !== 0 && !this.options.ignoreReturnCode) {
-        error2 = new Error(`The process '${this.toolPath}' failed with exit code ${this.processExitCode}`);
-      } else if (this.processStderr && this.options.failOnStdErr) {
-        error2 = new Error(`The process '${this.toolPath}' failed because one or more lines were written to the STDERR stream`);
-      }
-    }
-    if (this.timeout) {
-      clearTimeout(this.timeout);
-      this.timeout = null;
-    }
-    this.done = true;
-    this.emit("done", error2, this.processExitCode);
-  }
-  static HandleTimeout(state) {
-    if (state.done) {
-      return;
-    }
-    if (!state.processClosed && state.processExited) {
-      const message2 = `The STDIO streams did not close within ${state.delay / 1e3} seconds of the exit event from process '${state.toolPath}'. This may indicate a child process inherited the STDIO streams and has not yet exited.`;
-      state._debug(message2);
-    }
-    state._setResult();
-  }
-};
-
-// node_modules/@actions/exec/lib/exec.js
-var __awaiter8 = function(thisArg, _arguments, P, generator) {
-  function adopt(value) {
-    return value instanceof P ? value : new P(function(resolve2) {
-      resolve2(value);
-    });
-  }
-  return new (P || (P = Promise))(function(resolve2, reject) {
-    function fulfilled(value) {
-      try {
-        step(generator.next(value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function rejected(value) {
-      try {
-        step(generator["throw"](value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function step(result) {
-      result.done ? resolve2(result.value) : adopt(result.value).then(fulfilled, rejected);
-    }
-    step((generator = generator.apply(thisArg, _arguments || [])).next());
-  });
-};
-function exec(commandLine, args, options) {
-  return __awaiter8(this, void 0, void 0, function* () {
-    const commandArgs = argStringToArray(commandLine);
-    if (commandArgs.length === 0) {
-      throw new Error(`Parameter 'commandLine' cannot be null or empty.`);
-    }
-    const toolPath = commandArgs[0];
-    args = commandArgs.slice(1).concat(args || []);
-    const runner = new ToolRunner(toolPath, args, options);
-    return runner.exec();
-  });
-}
-function getExecOutput(commandLine, args, options) {
-  return __awaiter8(this, void 0, void 0, function* () {
-    var _a, _b;
-    let stdout = "";
-    let stderr = "";
-    const stdoutDecoder = new StringDecoder("utf8");
-    const stderrDecoder = new StringDecoder("utf8");
-    const originalStdoutListener = (_a = options === null || options === void 0 ? void 0 : options.listeners) === null || _a === void 0 ? void 0 : _a.stdout;
-    const originalStdErrListener = (_b = options === null || options === void 0 ? void 0 : options.listeners) === null || _b === void 0 ? void 0 : _b.stderr;
-    const stdErrListener = (data) => {
-      stderr += stderrDecoder.write(data);
-      if (originalStdErrListener) {
-        originalStdErrListener(data);
-      }
-    };
-    const stdOutListener = (data) => {
-      stdout += stdoutDecoder.write(data);
-      if (originalStdoutListener) {
-        originalStdoutListener(data);
-      }
-    };
-    const listeners = Object.assign(Object.assign({}, options === null || options === void 0 ? void 0 : options.listeners), { stdout: stdOutListener, stderr: stdErrListener });
-    const exitCode = yield exec(commandLine, args, Object.assign(Object.assign({}, options), { listeners }));
-    stdout += stdoutDecoder.end();
-    stderr += stderrDecoder.end();
-    return {
-      exitCode,
-      stdout,
-      stderr
-    };
-  });
-}
-
-// node_modules/@actions/core/lib/platform.js
-var __awaiter9 = function(thisArg, _arguments, P, generator) {
-  function adopt(value) {
-    return value instanceof P ? value : new P(function(resolve2) {
-      resolve2(value);
-    });
-  }
-  return new (P || (P = Promise))(function(resolve2, reject) {
-    function fulfilled(value) {
-      try {
-        step(generator.next(value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function rejected(value) {
-      try {
-        step(generator["throw"](value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function step(result) {
-      result.done ? resolve2(result.value) : adopt(result.value).then(fulfilled, rejected);
-    }
-    step((generator = generator.apply(thisArg, _arguments || [])).next());
-  });
-};
-var getWindowsInfo = () => __awaiter9(void 0, void 0, void 0, function* () {
-  const { stdout: version } = yield getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Version"', void 0, {
-    silent: true
-  });
-  const { stdout: name } = yield getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Caption"', void 0, {
-    silent: true
-  });
-  return {
-    name: name.trim(),
-    version: version.trim()
-  };
-});
-var getMacOsInfo = () => __awaiter9(void 0, void 0, void 0, function* () {
-  var _a, _b, _c, _d;
-  const { stdout } = yield getExecOutput("sw_vers", void 0, {
-    silent: true
-  });
-  const version = (_b = (_a = stdout.match(/ProductVersion:\s*(.+)/)) === null || _a === void 0 ? void 0 : _a[1]) !== null && _b !== void 0 ? _b : "";
-  const name = (_d = (_c = stdout.match(/ProductName:\s*(.+)/)) === null || _c === void 0 ? void 0 : _c[1]) !== null && _d !== void 0 ? _d : "";
-  return {
-    name,
-    version
-  };
-});
-var getLinuxInfo = () => __awaiter9(void 0, void 0, void 0, function* () {
-  const { stdout } = yield getExecOutput("lsb_release", ["-i", "-r", "-s"], {
-    silent: true
-  });
-  const [name, version] = stdout.trim().split("\n");
-  return {
-    name,
-    version
-  };
-});
-var platform = os4.platform();
-var arch = os4.arch();
-var isWindows = platform === "win32";
-var isMacOS = platform === "darwin";
-var isLinux = platform === "linux";
-function getDetails() {
-  return __awaiter9(this, void 0, void 0, function* () {
-    return Object.assign(Object.assign({}, yield isWindows ? getWindowsInfo() : isMacOS ? getMacOsInfo() : getLinuxInfo()), {
-      platform,
-      arch,
-      isWindows,
-      isMacOS,
-      isLinux
-    });
-  });
-}
-
-// node_modules/@actions/core/lib/core.js
-var __awaiter10 = function(thisArg, _arguments, P, generator) {
-  function adopt(value) {
-    return value instanceof P ? value : new P(function(resolve2) {
-      resolve2(value);
-    });
-  }
-  return new (P || (P = Promise))(function(resolve2, reject) {
-    function fulfilled(value) {
-      try {
-        step(generator.next(value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function rejected(value) {
-      try {
-        step(generator["throw"](value));
-      } catch (e) {
-        reject(e);
-      }
-    }
-    function step(result) {
-      result.done ? resolve2(result.value) : adopt(result.value).then(fulfilled, rejected);
-    }
-    step((generator = generator.apply(thisArg, _arguments || [])).next());
-  });
-};
-var ExitCode;
-(function(ExitCode2) {
-  ExitCode2[ExitCode2["Success"] = 0] = "Success";
-  ExitCode2[ExitCode2["Failure"] = 1] = "Failure";
-})(ExitCode || (ExitCode = {}));
-function exportVariable(name, val) {
-  const convertedVal = toCommandValue(val);
-  process.env[name] = convertedVal;
-  const filePath = process.env["GITHUB_ENV"] || "";
-  if (filePath) {
-    return issueFileCommand("ENV", prepareKeyValueMessage(name, val));
-  }
-  issueCommand("set-env", { name }, convertedVal);
-}
-function setSecret(secret) {
-  issueCommand("add-mask", {}, secret);
-}
-function addPath(inputPath) {
-  const filePath = process.env["GITHUB_PATH"] || "";
-  if (filePath) {
-    issueFileCommand("PATH", inputPath);
-  } else {
-    issueCommand("add-path", {}, inputPath);
-  }
-  process.env["PATH"] = `${inputPath}${path5.delimiter}${process.env["PATH"]}`;
-}
-function getInput(name, options) {
-  const val = process.env[`INPUT_${name.replace(/ /g, "_").toUpperCase()}`] || "";
-  if (options && options.required && !val) {
-    throw new Error(`Input required and not supplied: ${name}`);
-  }
-  if (options && options.trimWhitespace === false) {
-    return val;
-  }
-  return val.trim();
-}
-function getMultilineInput(name, options) {
-  const inputs = getInput(name, options).split("\n").filter((x) => x !== "");
-  if (options && options.trimWhitespace === false) {
-    return inputs;
-  }
-  return inputs.map((input) => input.trim());
-}
-function getBooleanInput(name, options) {
-  const trueValue = ["true", "True", "TRUE"];
-  const falseValue = ["false", "False", "FALSE"];
-  const val = getInput(name, options);
-  if (trueValue.includes(val))
-    return true;
-  if (falseValue.includes(val))
-    return false;
-  throw new TypeError(`Input does not meet YAML 1.2 "Core Schema" specification: ${name}
-Support boolean input list: \`true | True | TRUE | false | False | FALSE\``);
-}
-function setOutput(name, value) {
-  const filePath = process.env["GITHUB_OUTPUT"] || "";
-  if (filePath) {
-    return issueFileCommand("OUTPUT", prepareKeyValueMessage(name, value));
-  }
-  process.stdout.write(os5.EOL);
-  issueCommand("set-output", { name }, toCommandValue(value));
-}
-function setCommandEcho(enabled) {
-  issue("echo", enabled ? "on" : "off");
-}
-function setFailed(message2) {
-  process.exitCode = ExitCode.Failure;
-  error(message2);
-}
-function isDebug() {
-  return process.env["RUNNER_DEBUG"] === "1";
-}
-function debug(message2) {
-  issueCommand("debug", {}, message2);
-}
-function error(message2, properties = {}) {
-  issueCommand("error", toCommandProperties(properties), message2 instanceof Error ? message2.toString() : message2);
-}
-function warning(message2, properties = {}) {
-  issueCommand("warning", toCommandProperties(properties), message2 instanceof Error ? message2.toString() : message2);
-}
-function notice(message2, properties = {}) {
-  issueCommand("notice", toCommandProperties(properties), message2 instanceof Error ? message2.toString() : message2);
-}
-function info(message2) {
-  process.stdout.write(message2 + os5.EOL);
-}
-function startGroup(name) {
-  issue("group", name);
-}
-function endGroup() {
-  issue("endgroup");
-}
-function group(name, fn) {
-  return __awaiter10(this, void 0, void 0, function* () {
-    startGroup(name);
-    let result;
-    try {
-      result = yield fn();
-    } finally {
-      endGroup();
-    }
-    return result;
-  });
-}
-function saveState(name, value) {
-  const filePath = process.env["GITHUB_STATE"] || "";
-  if (filePath) {
-    return issueFileCommand("STATE", prepareKeyValueMessage(name, value));
-  }
-  issueCommand("save-state", { name }, toCommandValue(value));
-}
-function getState(name) {
-  return process.env[`STATE_${name}`] || "";
-}
-function getIDToken(aud) {
-  return __awaiter10(this, void 0, void 0, function* () {
-    return yield OidcClient.getIDToken(aud);
-  });
-}
+  core_exports,
+  debug,
+  getInput,
+  setFailed,
+  setOutput,
+  setSecret
+} from "./chunk-4LY4M3ZL.js";
+import {
+  attemptOf,
+  eventOfReports,
+  readEvent
+} from "./chunk-QINCIGYY.js";
+import "./chunk-WH6H6QG7.js";
+import "./chunk-SO7XHSHO.js";
+import {
+  renderMarkdown
+} from "./chunk-OZ572O3U.js";
+import "./chunk-YLIEQIIC.js";
+import {
+  gateLine,
+  isFailing
+} from "./chunk-PWNSI2Q6.js";
+import {
+  VERDICTS
+} from "./chunk-HEL6FPUC.js";
+import "./chunk-4PW6NF73.js";
+import "./chunk-H45APEIH.js";
 
 // src/action.ts
+import { once } from "node:events";
+import { resolve } from "node:path";
 init_errors();
+
+// src/github/actions-cache.ts
+import { execFile, spawn } from "node:child_process";
+import { lstat, mkdtemp, readdir, realpath, rm, statfs } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+var LARGEST_BYTES = 10 * 1024 ** 3;
+var limitOf = (bytes) => 6e4 + bytes / 1e4;
+var SLACK_BYTES = 64 * 1024 * 1024;
+var WATCH_MS = 500;
+var PASSED = new RegExp(
+  "^(?:ACTIONS_(?:RESULTS_URL|CACHE_URL|RUNTIME_TOKEN|CACHE_SERVICE_V2|CACHE_MODE|ORCHESTRATION_ID)|GITHUB_SERVER_URL|RUNNER_TRACKING_ID|PATH|HOME|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|https?_proxy|no_proxy)$",
+  "i"
+);
+var FENCE = { TAR_OPTIONS: "--no-same-owner --no-same-permissions --transform=s,^.*/,,;s,^,blobs/,", LC_ALL: "C" };
+function actionsCache(options) {
+  const { env, log, script = new URL("./actions-cache.js", import.meta.url), limitMs = limitOf } = options;
+  const noted = /* @__PURE__ */ new Map();
+  const inTurn = lanes(1);
+  let usable = true;
+  const send = async (task, entry, folder, temp) => {
+    const mostBytes = SLACK_BYTES + (task === "restore" ? 2 : 1) * entry.bytes;
+    const { bavail, bsize } = await statfs(temp);
+    if (bavail * bsize < mostBytes) return { found: false, problem: `it needs ${bytesInWords(mostBytes)} of disk space` };
+    const request = { task, key: entry.key, paths: entry.hashes.map((hash) => `blobs/${hash}`) };
+    return run({ request, folder, temp, limitMs: limitMs(entry.bytes), mostBytes }, script, env);
+  };
+  const restore = async (entry, use) => {
+    if (entry.bytes > LARGEST_BYTES) return { found: false, problem: `${bytesInWords(entry.bytes)} are more than it holds` };
+    if (!usable) return { found: false, problem: null };
+    return withTemporaryFolder(env, async (temp) => {
+      const answer = await isTarGnu(env) ? await send("restore", entry, temp, temp) : { found: false, problem: "GNU tar is needed" };
+      usable = answer.found || answer.problem === null;
+      if (answer.found) await use(temp);
+      return answer;
+    });
+  };
+  const saveOne = async ({ entry, folder }) => {
+    const { problem } = await withTemporaryFolder(env, async (temp) => send("save", entry, await realpath(folder), temp));
+    if (problem === null) log(`saved in the Actions cache: ${bytesInWords(entry.bytes)} as ${entry.key}`);
+    return problem;
+  };
+  return {
+    name: "the Actions cache",
+    restore: (entry, use) => inTurn(() => restore(entry, use)),
+    save(entry, folder) {
+      if (usable) noted.set(entry.key, { entry, folder });
+    },
+    async saveAll() {
+      for (const one of noted.values()) {
+        const problem = await saveOne(one).catch(reasonOf);
+        if (problem === null) continue;
+        log(`not saved in the Actions cache: ${problem}`);
+        break;
+      }
+      noted.clear();
+    }
+  };
+}
+async function withTemporaryFolder(env, work) {
+  const temp = await realpath(await mkdtemp(join(env["RUNNER_TEMP"] ?? tmpdir(), "fused-compat-cache-")));
+  try {
+    return await work(temp);
+  } finally {
+    await rm(temp, { recursive: true, force: true }).catch(() => void 0);
+  }
+}
+async function isTarGnu({ PATH }) {
+  const { stdout } = await promisify(execFile)("tar", ["--version"], { env: { PATH }, timeout: 1e4 }).catch(() => ({ stdout: "" }));
+  return stdout.includes("GNU tar");
+}
+async function run(errand, script, env) {
+  const passed = Object.fromEntries(Object.entries(env).filter(([name]) => PASSED.test(name)));
+  const fence = errand.request.task === "restore" ? FENCE : {};
+  const child = spawn(process.execPath, [fileURLToPath(script)], {
+    cwd: errand.folder,
+    env: { ...passed, ...fence, GITHUB_WORKSPACE: errand.folder, RUNNER_TEMP: errand.temp },
+    detached: true,
+    stdio: ["ignore", "ignore", "ignore", "ipc"]
+  });
+  let found = false;
+  let timers = [];
+  const problem = await new Promise((resolve2) => {
+    child.on("error", (error) => resolve2(reasonOf(error)));
+    child.on("exit", (code, signal) => resolve2(`its process ended (${code ?? signal ?? "unknown"})`));
+    child.on("message", (answer) => {
+      found ||= answer.found;
+      if (answer.done) resolve2(answer.problem);
+    });
+    child.send(errand.request, () => void 0);
+    const seconds = Math.round(errand.limitMs / 1e3);
+    timers = [
+      setTimeout(() => resolve2(`it took longer than ${seconds} s`), errand.limitMs),
+      setInterval(
+        () => void sizeOf(errand.temp).then((size) => size > errand.mostBytes && resolve2("it unpacks to more than was saved")),
+        WATCH_MS
+      )
+    ];
+  });
+  for (const timer of timers) clearTimeout(timer);
+  endGroup(child);
+  return { found, problem: problem === null ? null : plain(problem) };
+}
+function endGroup({ pid }) {
+  try {
+    if (pid !== void 0) process.kill(-pid, "SIGKILL");
+  } catch {
+  }
+}
+async function sizeOf(folder) {
+  const names = await readdir(folder, { recursive: true }).catch(() => []);
+  const sizes = await Promise.all(names.map(async (name) => (await lstat(join(folder, name)).catch(() => null))?.size ?? 0));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+function reasonOf(error) {
+  return plain(error instanceof Error ? error.message : String(error));
+}
+function plain(text) {
+  return printable(text.replaceAll(/https?:\/\/[^\s/]+\S*/g, "(an address)").trim());
+}
 
 // src/github/log.ts
 var CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu;
-function plainLine(text2) {
-  const line = text2.replace(CONTROL, " ").replaceAll("##[", "## [");
+function plainLine(text) {
+  const line = text.replace(CONTROL, " ").replaceAll("##[", "## [");
   return /^\s*::/.test(line) ? `| ${line}` : line;
 }
 function createLog(writer, redact) {
   let warnings = 0;
-  const info2 = (text2) => writer.info(plainLine(redact(text2)));
+  const info = (text) => writer.info(plainLine(redact(text)));
   return {
-    info: info2,
-    warning(text2) {
+    info,
+    warning(text) {
       warnings += 1;
-      writer.warning(plainLine(redact(text2)));
+      writer.warning(plainLine(redact(text)));
     },
-    block(text2) {
-      for (const line of text2.split(/\r\n|\r|\n/)) info2(line);
+    block(text) {
+      for (const line of text.split(/\r\n|\r|\n/)) info(line);
     },
     warnings: () => warnings
   };
@@ -2338,8 +208,8 @@ function createLog(writer, redact) {
 var MAX_ANNOTATIONS = 10;
 var MAX_MESSAGE = 4096;
 function message(lines) {
-  const text2 = lines.map(plainLine).join("\n");
-  return text2.length <= MAX_MESSAGE ? text2 : `${text2.slice(0, MAX_MESSAGE - 1)}…`;
+  const text = lines.map(plainLine).join("\n");
+  return text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE - 1)}…`;
 }
 function annotateKind(models, room, emit) {
   if (models.length === 0 || room <= 0) return;
@@ -2353,10 +223,25 @@ function annotateKind(models, room, emit) {
   emit(message([`${rest.length} more models`, ...names]), { title: `fused-compat: ${rest.length} more` });
 }
 function annotate(report, annotator, room) {
-  const failing = report.models.filter(({ verdict }) => report.fail_on.includes(verdict));
-  const noted = report.models.filter(({ verdict }) => verdict !== "COMPATIBLE" && !report.fail_on.includes(verdict));
-  annotateKind(failing, room.errors, (text2, properties) => annotator.error(text2, properties));
-  annotateKind(noted, room.warnings, (text2, properties) => annotator.warning(text2, properties));
+  const failing = report.models.filter((model) => isFailing(model, report));
+  const noted = report.models.filter((model) => model.verdict !== "COMPATIBLE" && !isFailing(model, report));
+  annotateKind(failing, room.errors, (text, properties) => annotator.error(text, properties));
+  annotateKind(noted, room.warnings, (text, properties) => annotator.warning(text, properties));
+}
+
+// src/github/cancel.ts
+var CANCELS = ["SIGINT", "SIGTERM"];
+function cancellation(target = process) {
+  const controller = new AbortController();
+  let first = null;
+  for (const name of CANCELS) {
+    target.on(name, () => {
+      if (first !== null && first !== name) target.exit();
+      first ??= name;
+      controller.abort();
+    });
+  }
+  return controller.signal;
 }
 
 // src/github/inputs.ts
@@ -2381,10 +266,32 @@ function readPosting(getInput2) {
   }
   return { comment: mode, commentKey, statusContext: context === "none" ? null : context };
 }
-function promptsOf(text2) {
-  const lines = text2.split(/\r\n|\r|\n/).map((line) => line.trim()).filter((line) => line !== "");
+function promptsOf(text) {
+  const lines = text.split(/\r\n|\r|\n/).map((line) => line.trim()).filter((line) => line !== "");
   const [first = ""] = lines;
   return lines.length === 1 && /\.(txt|json)$/i.test(first) ? first : lines;
+}
+var MODES = ["check", "plan", "shard", "merge"];
+function readMode(getInput2) {
+  const given = getInput2("mode") || "check";
+  const mode = MODES.find((known) => known === given);
+  if (mode === void 0) throw new UsageError(`input mode must be one of ${MODES.join(", ")}; got ${quote(given)}`);
+  return mode;
+}
+function readShard(getInput2, mode) {
+  const given = getInput2("shard");
+  if (mode === "shard" && given === "") throw new UsageError("input shard is empty; in mode shard it is ${{ toJSON(matrix) }}");
+  if (mode !== "shard" && given !== "") throw new UsageError(`input shard is only for mode shard; the mode is ${mode}`);
+  return given;
+}
+function readMergeInputs(getInput2) {
+  const parts = (getInput2("parts") || "fused-compat-parts").split(/\r\n|\r|\n/).map((line) => line.trim());
+  return {
+    parts: parts.filter((line) => line !== ""),
+    failOn: getInput2("fail-on"),
+    baseline: getInput2("baseline"),
+    output: getInput2("output") || "fused-compat-report"
+  };
 }
 var CONFIG_INPUTS = [
   "models",
@@ -2398,15 +305,25 @@ var CONFIG_INPUTS = [
   "prompts",
   "layers",
   "jobs",
+  "baseline",
+  "shards",
+  "runs-on",
   "output"
 ];
 function readConfigInputs(getInput2) {
-  const given = CONFIG_INPUTS.map((name) => [name, getInput2(name)]).filter(([, text2]) => text2 !== "");
-  const overrides = given.map(([name, text2]) => [name, name === "prompts" ? promptsOf(text2) : text2]);
+  const given = CONFIG_INPUTS.map((name) => [name, getInput2(name)]).filter(([, text]) => text !== "");
+  const overrides = given.map(([name, text]) => [name, name === "prompts" ? promptsOf(text) : text]);
   return { file: getInput2("config") || void 0, overrides: Object.fromEntries(overrides) };
 }
 function readHubToken(getInput2) {
   return getInput2("hf-token");
+}
+var CACHE_MODES = ["auto", "true", "false"];
+function readCache(getInput2, env) {
+  const given = getInput2("cache") || "auto";
+  const mode = CACHE_MODES.find((known) => known === (/^(?:True|TRUE|False|FALSE)$/.test(given) ? given.toLowerCase() : given));
+  if (mode === void 0) throw new UsageError(`input cache must be one of ${CACHE_MODES.join(", ")}; got ${quote(given)}`);
+  return mode === "auto" ? env["RUNNER_ENVIRONMENT"] === "github-hosted" : mode === "true";
 }
 function nameInput(key) {
   return `input ${key}`;
@@ -2423,8 +340,13 @@ var NO_REPORT = {
   warning: "",
   incompatible: "",
   "implementation-issue": "",
-  inconclusive: ""
+  inconclusive: "",
+  matrix: "",
+  plan: ""
 };
+function outputsOfPlan(matrix, plan2) {
+  return { ...NO_REPORT, matrix, plan: plan2 };
+}
 function outputsOf(report, files) {
   const count = (verdict) => String(report.models.filter((model) => model.verdict === verdict).length);
   return {
@@ -2438,67 +360,81 @@ function outputsOf(report, files) {
     warning: count("WARNING"),
     incompatible: count("INCOMPATIBLE"),
     "implementation-issue": count("IMPLEMENTATION_ISSUE"),
-    inconclusive: count("INCONCLUSIVE")
+    inconclusive: count("INCONCLUSIVE"),
+    matrix: "",
+    plan: ""
   };
 }
 
 // src/github/publish.ts
-import { setTimeout as setTimeout3 } from "node:timers/promises";
+import { setTimeout as setTimeout2 } from "node:timers/promises";
 
 // src/github/api.ts
 var REQUEST_TIMEOUT_MS = 3e4;
 var ATTEMPTS = 4;
 var LONGEST_WAIT_MS = 6e4;
+var UNNAMED_LIMIT_MS = 6e4;
 async function connect(token, apiUrl) {
   const github = await import("./github-I5G7BXQF.js");
   const octokit = github.getOctokit(token, { baseUrl: apiUrl.replace(/\/+$/, "") });
   octokit.hook.before("request", (options) => {
     options.request = { ...options.request, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) };
   });
+  octokit.hook.after("request", ({ data, headers }) => {
+    if (typeof data === "object" && data !== null) return;
+    const type = headers["content-type"]?.split(";")[0];
+    throw new Error(`${apiUrl} gave ${data === "" || data === void 0 ? "an empty answer" : `${type ?? "text"} instead of JSON`}`);
+  });
   return octokit;
 }
-function describe(error2) {
-  const message2 = error2 instanceof Error ? error2.message : String(error2);
-  if (typeof error2 !== "object" || error2 === null) return { status: null, message: message2, headers: {} };
-  const { response } = error2;
+function describe(error) {
+  const message2 = error instanceof Error ? error.message : String(error);
+  if (typeof error !== "object" || error === null) return { status: null, message: message2, headers: {} };
+  const { response } = error;
   return { status: typeof response?.status === "number" ? response.status : null, message: message2, headers: response?.headers ?? {} };
 }
-function isConnectionFailure(error2) {
-  return error2 instanceof Error && (error2.name === "HttpError" || error2.name === "AbortError" || error2.name === "TimeoutError");
+function isConnectionFailure(error) {
+  return error instanceof Error && (error.name === "HttpError" || error.name === "AbortError" || error.name === "TimeoutError");
 }
 function isRateLimit({ status, message: message2, headers }) {
   if (status === 429) return true;
   return status === 403 && (headers["retry-after"] !== void 0 || headers["x-ratelimit-remaining"] === "0" || /rate limit/i.test(message2));
 }
-function waitFor({ headers }, attempt2, now) {
-  const retryAfter = Number(headers["retry-after"] ?? NaN);
-  if (Number.isFinite(retryAfter) && retryAfter >= 0) return retryAfter * 1e3;
+function waitFor(failure, attempt2, now) {
+  const { headers } = failure;
+  const asked = typeof headers["retry-after"] === "string" ? headers["retry-after"] : "";
+  if (/^\d+$/.test(asked)) return Number(asked) * 1e3;
+  const date = Date.parse(asked);
+  if (Number.isFinite(date)) return Math.max(0, date - now);
   const reset = Number(headers["x-ratelimit-reset"] ?? NaN);
   if (headers["x-ratelimit-remaining"] === "0" && Number.isFinite(reset)) return Math.max(0, reset * 1e3 - now);
+  if (isRateLimit(failure)) return UNNAMED_LIMIT_MS;
   return 1e3 * 2 ** (attempt2 - 1);
 }
 async function withRetries(task, sleep, now = Date.now) {
+  let waited = 0;
   for (let attempt2 = 1; ; attempt2 += 1) {
     try {
       return await task();
-    } catch (error2) {
-      const failure = describe(error2);
-      const passing = failure.status === null ? isConnectionFailure(error2) : failure.status >= 500 || isRateLimit(failure);
+    } catch (error) {
+      const failure = describe(error);
+      const passing = failure.status === null ? isConnectionFailure(error) : failure.status >= 500 || isRateLimit(failure);
       const wait = waitFor(failure, attempt2, now());
-      if (!passing || attempt2 === ATTEMPTS || wait > LONGEST_WAIT_MS) throw error2;
+      if (!passing || attempt2 === ATTEMPTS || waited + wait > LONGEST_WAIT_MS) throw error;
+      waited += wait;
       await sleep(wait);
     }
   }
 }
-function isForbidden(error2) {
-  const failure = describe(error2);
+function isForbidden(error) {
+  const failure = describe(error);
   return (failure.status === 403 || failure.status === 404) && !isRateLimit(failure);
 }
-function explain(error2, fork) {
-  const { status, message: message2 } = describe(error2);
+function explain(error, fork) {
+  const { status, message: message2 } = describe(error);
   if (status === null) return `no usable answer from GitHub (${message2})`;
   const answer = `(HTTP ${status}: ${message2})`;
-  if (isRateLimit(describe(error2))) return `GitHub's rate limit is used up ${answer}`;
+  if (isRateLimit(describe(error))) return `GitHub's rate limit is used up ${answer}`;
   if (status === 401) return `the token in the input github-token is not valid ${answer}`;
   if (status === 422) return `GitHub refused what was sent ${answer}`;
   if (status !== 403 && status !== 404) return `GitHub did not answer properly ${answer}`;
@@ -2512,12 +448,12 @@ function markerPrefix(key) {
   return `<!-- fused-compat:${key} `;
 }
 function commentBody(report, key, event) {
-  const run = event.runUrl === null ? "" : ` · [run](${event.runUrl})`;
+  const run2 = event.runUrl === null ? "" : ` · [run](${event.runUrl})`;
   const head = `${markerPrefix(key)}v1 -->
 `;
   const foot = `
 
-<sub>fused-compat ${report.tool.version} · commit ${event.sha}${run}</sub>
+<sub>fused-compat ${report.tool.version} · commit ${event.sha}${run2}</sub>
 `;
   const budget = MAX_COMMENT_BYTES - Buffer.byteLength(head) - Buffer.byteLength(foot);
   return Buffer.from(head + renderMarkdown(report, { budget }).trimEnd() + foot).toString();
@@ -2540,9 +476,9 @@ async function ownLogin(octokit, amongBots) {
   if (amongBots) return (await octokit.graphql("query { viewer { login } }")).viewer.login;
   try {
     return (await octokit.rest.users.getAuthenticated()).data.login;
-  } catch (error2) {
-    if (isForbidden(error2)) return null;
-    throw error2;
+  } catch (error) {
+    if (isForbidden(error)) return null;
+    throw error;
   }
 }
 function sameLogin(a, b) {
@@ -2569,51 +505,16 @@ async function upsertComment(octokit, event, pull, { key, body, onlyUpdate }) {
   return ours === null ? "created" : "updated";
 }
 
-// src/github/event.ts
-import { readFile } from "node:fs/promises";
-function child2(node, key) {
-  return typeof node === "object" && node !== null ? node[key] : void 0;
-}
-function text(node, key) {
-  const value = child2(node, key);
-  return typeof value === "string" && value !== "" ? value : null;
-}
-function pullRequestOf(payload, repository) {
-  const pull = child2(payload, "pull_request");
-  const number = child2(pull, "number");
-  const head = child2(pull, "head");
-  const headSha = text(head, "sha");
-  if (typeof number !== "number" || headSha === null) return null;
-  const from = text(child2(head, "repo"), "full_name");
-  return { number, headSha, fork: from?.toLowerCase() !== repository.toLowerCase() };
-}
-function runUrlOf(env, repository) {
-  const { GITHUB_SERVER_URL: server = "https://github.com", GITHUB_RUN_ID: run } = env;
-  if (run === void 0 || !/^\d+$/.test(run)) return null;
-  return `${server.replace(/\/+$/, "")}/${repository}/actions/runs/${run}`;
-}
-async function readEvent(env) {
-  const repository = env["GITHUB_REPOSITORY"] ?? "";
-  const [, owner, repo] = /^([\w.-]+)\/([\w.-]+)$/.exec(repository) ?? [];
-  if (owner === void 0 || repo === void 0) return null;
-  const file = env["GITHUB_EVENT_PATH"];
-  const payload = file === void 0 || file === "" ? {} : JSON.parse(await readFile(file, "utf8"));
-  const pullRequest = pullRequestOf(payload, repository);
-  const sha = pullRequest?.headSha ?? text(child2(payload, "merge_group"), "head_sha") ?? env["GITHUB_SHA"] ?? "";
-  if (!/^[0-9a-f]{40,64}$/i.test(sha)) return null;
-  return { name: env["GITHUB_EVENT_NAME"] ?? "unknown", owner, repo, sha, pullRequest, runUrl: runUrlOf(env, repository) };
-}
-
 // src/github/status.ts
 var MAX_DESCRIPTION = 140;
-function fit(text2) {
-  const line = plainLine(text2).trim();
+function fit(text) {
+  const line = plainLine(text).trim();
   if (line.length <= MAX_DESCRIPTION) return line;
   const cut = line.slice(0, MAX_DESCRIPTION - 1);
   return `${/[\ud800-\udbff]$/.test(cut) ? cut.slice(0, -1) : cut}…`;
 }
 function statusOfReport(report) {
-  const failing = report.models.filter(({ verdict }) => report.fail_on.includes(verdict)).map(({ id }) => id);
+  const failing = report.models.filter((model) => isFailing(model, report)).map(({ id }) => id);
   const names = report.gate === "fail" && failing.length > 0 ? ` (${failing.join(", ")})` : "";
   return {
     state: report.gate === "pass" ? "success" : "failure",
@@ -2633,13 +534,13 @@ async function setStatus(octokit, event, context, { state, description }) {
 var COMMENT_PERMISSION = "pull-requests: write";
 var STATUS_PERMISSION = "statuses: write";
 async function openDesk(env, token, log, redact) {
-  const event = await readEvent(env).catch((error2) => {
-    log.warning(`The event of this run cannot be read: ${error2 instanceof Error ? error2.message : String(error2)}`);
+  const event = await readEvent(env).catch((error) => {
+    log.warning(`The event of this run cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     return null;
   });
   let client = null;
-  const open2 = () => client ??= connect(token, env["GITHUB_API_URL"] || "https://api.github.com");
-  return { event, connect: token === "" ? null : open2, sleep: (milliseconds) => setTimeout3(milliseconds), log, redact };
+  const open = () => client ??= connect(token, env["GITHUB_API_URL"] || "https://api.github.com");
+  return { event, connect: token === "" ? null : open, sleep: (milliseconds) => setTimeout2(milliseconds), log, redact };
 }
 async function attempt(what, permission, desk, act) {
   const { event, log, sleep } = desk;
@@ -2654,9 +555,9 @@ async function attempt(what, permission, desk, act) {
   try {
     const octokit = await desk.connect();
     await withRetries(() => act(octokit, event), sleep);
-  } catch (error2) {
+  } catch (error) {
     const fork = event.pullRequest?.fork ?? false;
-    const line = `No ${what}: ${explain(error2, fork)}. It takes the permission ${permission}; the result of the gate stays as it is.`;
+    const line = `No ${what}: ${explain(error, fork)}. It takes the permission ${permission}; the result of the gate stays as it is.`;
     if (fork) log.info(line);
     else log.warning(line);
   }
@@ -2676,15 +577,28 @@ function outcomeLine(outcome, pull) {
       return `No comment ${where}: it has newer commits than the judged ${pull.headSha}; their own run comments.`;
   }
 }
+function headOf({ followed }) {
+  return followed?.head ?? null;
+}
+async function findPullRequest(octokit, { owner, repo, sha }, head) {
+  if (head === null) return null;
+  const { data } = await octokit.rest.pulls.list({ owner, repo, head, state: "open", per_page: 100 });
+  if (!Array.isArray(data)) throw new Error("the list of pull requests is not a list");
+  const found = data.find((pull) => pull.head.sha === sha);
+  return found === void 0 ? null : { number: found.number, headSha: sha, fork: false };
+}
 async function postComment(report, { comment, commentKey }, desk) {
   if (comment === "never") return;
-  if (desk.event !== null && desk.event.pullRequest === null) {
+  if (desk.event !== null && desk.event.pullRequest === null && headOf(desk.event) === null) {
     desk.log.info(`No comment: the event ${desk.event.name} has no pull request (on one, it takes the permission ${COMMENT_PERMISSION}).`);
     return;
   }
   await attempt("comment", COMMENT_PERMISSION, desk, async (octokit, event) => {
-    const pull = event.pullRequest;
-    if (pull === null) return;
+    const pull = event.pullRequest ?? await findPullRequest(octokit, event, headOf(event));
+    if (pull === null) {
+      desk.log.info(`No comment: no open pull request has the head ${event.sha}; where there are newer commits, their own run comments.`);
+      return;
+    }
     const body = desk.redact(commentBody(report, commentKey, event));
     const onlyUpdate = comment === "on-failure" && report.gate === "pass";
     const outcome = await upsertComment(octokit, event, pull, { key: commentKey, body, onlyUpdate });
@@ -2705,8 +619,8 @@ var SHORTEST_SECRET = 6;
 var TOKEN = /(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9_.-]{16,}|github_pat_[A-Za-z0-9_]{16,}|hf_[A-Za-z0-9]{16,})/g;
 function redactor(secrets) {
   const known = secrets.filter((secret) => secret.length >= SHORTEST_SECRET).sort((a, b) => b.length - a.length);
-  return (text2) => {
-    let clean = text2;
+  return (text) => {
+    let clean = text;
     for (const secret of known) clean = clean.replaceAll(secret, MASK);
     return clean.replaceAll(TOKEN, MASK);
   };
@@ -2722,17 +636,17 @@ function redactData(data, redact) {
 }
 
 // src/github/summary.ts
-import { appendFile as appendFile2, stat as stat2 } from "node:fs/promises";
+import { appendFile, stat } from "node:fs/promises";
 var MAX_SUMMARY_BYTES = 1024 * 1024;
 async function writeSummary(report, file) {
   if (file === void 0 || file === "") return false;
-  const used = await stat2(file).then(
+  const used = await stat(file).then(
     ({ size }) => size,
     () => 0
   );
   const before = used > 0 ? "\n\n" : "";
   const budget = MAX_SUMMARY_BYTES - used - before.length - 1;
-  await appendFile2(file, `${before}${renderMarkdown(report, { budget }).trimEnd()}
+  await appendFile(file, `${before}${renderMarkdown(report, { budget }).trimEnd()}
 `);
   return true;
 }
@@ -2742,11 +656,12 @@ var SECRETS = ["HF_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TO
 function setOutputs(outputs) {
   for (const [name, value] of Object.entries(outputs)) setOutput(name, value);
 }
-function reasonOf(error2) {
-  if (error2 instanceof UsageError) return error2.message;
-  return `the run itself failed: ${error2 instanceof Error ? error2.message : String(error2)}`;
+function reasonOf2(error) {
+  if (error instanceof UsageError) return error.message;
+  return `the run itself failed: ${error instanceof Error ? error.message : String(error)}`;
 }
 async function main() {
+  const cancelled = cancellation();
   const token = getInput("github-token");
   const hfToken = readHubToken(getInput);
   const secrets = [token, hfToken, ...SECRETS.map((name) => process.env[name] ?? "")].filter((secret) => secret !== "");
@@ -2755,40 +670,113 @@ async function main() {
   const log = createLog(core_exports, redact);
   setOutputs(NO_REPORT);
   const desk = await openDesk(process.env, token, log, redact);
+  const run2 = { desk, redact, cancelled, env: hfToken === "" ? process.env : { ...process.env, HF_TOKEN: hfToken } };
   let posting = null;
   try {
-    posting = readPosting(getInput);
-    const config = await loadConfig({ ...readConfigInputs(getInput), cwd: process.cwd(), nameOverride: nameInput });
-    const { check } = await import("./gate-HCWBPWKF.js");
-    const report = redactData(
-      await check(config, { log: (line) => log.info(line), env: hfToken === "" ? process.env : { ...process.env, HF_TOKEN: hfToken } }),
-      redact
-    );
-    await publish(report, config.output, posting, desk);
-  } catch (error2) {
-    const reason = redact(reasonOf(error2));
+    const mode = readMode(getInput);
+    const shard = readShard(getInput, mode);
+    if (mode === "plan") await plan(run2);
+    else if (mode === "shard") await judgeShard(shard, run2);
+    else {
+      posting = readPosting(getInput);
+      await (mode === "merge" ? merge : check)(posting, run2);
+    }
+  } catch (error) {
+    const reason = redact(reasonOf2(error));
     if (posting !== null) await postStatus(statusOfFailure(reason), posting, desk);
     setFailed(reason.split("\n").map(plainLine).join("\n"));
-    if (!(error2 instanceof UsageError) && error2 instanceof Error) debug(redact(error2.stack ?? ""));
+    if (!(error instanceof UsageError) && error instanceof Error) debug(redact(error.stack ?? ""));
   }
 }
-async function publish(report, folder, posting, desk) {
+function configOfInputs() {
+  return loadConfig({ ...readConfigInputs(getInput), cwd: process.cwd(), nameOverride: nameInput });
+}
+async function judge(config, { desk, redact, env, cancelled }) {
+  const { log } = desk;
+  const cache = readCache(getInput, process.env) ? actionsCache({ env: process.env, log: log.info }) : null;
+  const gate = await import("./gate-LKFZFVO4.js");
+  const edges = { log: (line) => log.info(line), env, signal: cancelled, ...cache === null ? {} : { shared: cache } };
+  const report = redactData(await gate.check(config, edges), redact);
+  const saveCache = async () => {
+    if (cache !== null && !cancelled.aborted) await Promise.race([cache.saveAll(), once(cancelled, "abort")]);
+  };
+  return { report, saveCache };
+}
+async function check(posting, run2) {
+  const config = await configOfInputs();
+  const { report, saveCache } = await judge(config, run2);
+  await publish(report, config.output, posting, run2);
+  await saveCache();
+}
+async function plan({ desk, redact, env }) {
+  const { planRun, writePlan } = await import("./plan-run-6X52NIMI.js");
+  const config = await configOfInputs();
+  const { plan: made, matrix, notes } = await planRun(config, momentOf(desk), env, desk.log.info);
+  for (const note of notes) desk.log.warning(note);
+  if (redact(matrix) !== matrix)
+    throw new UsageError(
+      "models: the matrix holds a secret of this job, or what looks like a token; GitHub would drop it. Rename the model."
+    );
+  const file = await writePlan(made, config.output);
+  setOutputs(outputsOfPlan(matrix, file));
+  for (const { name, models } of made.shards) desk.log.info(`shard ${name}: ${models.join(", ")}`);
+}
+async function judgeShard(entryText, run2) {
+  const { entryFromMatrix, shardConfig, stamped, stampOf } = await import("./shard-MAIDUFKW.js");
+  const entry = entryFromMatrix(entryText, "input shard");
+  const config = shardConfig(await configOfInputs(), entry, process.cwd());
+  const { report: bare, saveCache } = await judge(config, run2);
+  const report = stamped(bare, stampOf(entry, momentOf(run2.desk)));
+  const files = await writeReport(report, config.output);
+  setOutputs(outputsOf(report, files));
+  run2.desk.log.block(renderTerminal(report, { color: false }));
+  if (run2.cancelled.aborted && wasCancelled(report.models)) setFailed("cancelled: not all models of this shard were judged");
+  await saveCache();
+}
+async function merge(posting, run2) {
+  const { desk, redact } = run2;
+  if (desk.event !== null) desk.event = eventOfReports(desk.event);
+  const [{ readArrived }, { merge: join2 }, { readBaseline }] = await Promise.all([
+    import("./arrived-CVVXN46U.js"),
+    import("./merge-WJ4VNBVW.js"),
+    import("./baseline-GZ5RCKCK.js")
+  ]);
+  const { parts, failOn, baseline, output } = readMergeInputs(getInput);
+  const fail_on = failOn === "" ? null : loadFailOn(failOn, nameInput("fail-on"));
+  const arrived = await readArrived(parts, process.cwd());
+  const { report, notes } = join2(arrived, {
+    commit: desk.event?.sha ?? null,
+    fail_on,
+    baseline: baseline === "" ? null : await readBaseline(resolve(baseline))
+  });
+  for (const note of notes) desk.log.info(note);
+  await publish(redactData(report, redact), resolve(output), posting, run2);
+}
+function momentOf({ event }) {
+  return { cwd: process.cwd(), commit: event?.sha ?? null, attempt: attemptOf(process.env) };
+}
+async function publish(report, folder, posting, { desk, cancelled }) {
   const { log } = desk;
   const { files, problem } = await writeReport(report, folder).then(
     (written) => ({ files: written, problem: null }),
-    (error2) => ({ files: null, problem: desk.redact(error2 instanceof Error ? error2.message : String(error2)) })
+    (error) => ({ files: null, problem: desk.redact(error instanceof Error ? error.message : String(error)) })
   );
   setOutputs(outputsOf(report, files));
   log.block(renderTerminal(report, { color: false }));
-  await writeSummary(report, process.env["GITHUB_STEP_SUMMARY"]).catch((error2) => log.warning(`No job summary: ${String(error2)}`));
+  await writeSummary(report, process.env["GITHUB_STEP_SUMMARY"]).catch((error) => log.warning(`No job summary: ${String(error)}`));
+  if (cancelled.aborted && wasCancelled(report.models)) {
+    log.info("No comment and no commit status: the job was cancelled, and the run that takes its place writes them.");
+    setFailed(`cancelled: ${gateLine(report)}`);
+    return;
+  }
   await postComment(report, posting, desk);
   await postStatus(problem === null ? statusOfReport(report) : statusOfFailure(problem), posting, desk);
   annotate(report, core_exports, { errors: MAX_ANNOTATIONS - 1, warnings: MAX_ANNOTATIONS - log.warnings() });
   if (problem !== null) setFailed(plainLine(problem));
   else if (report.gate === "fail") setFailed(gateLine(report));
 }
-process.on("uncaughtException", (error2) => {
-  setFailed(`the run itself failed: ${plainLine(error2.message)}`);
+process.on("uncaughtException", (error) => {
+  setFailed(`the run itself failed: ${plainLine(error.message)}`);
   process.exit();
 });
 await main();

@@ -2,20 +2,21 @@
 import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);
 import {
   package_default
-} from "./chunk-3CLCL3EW.js";
+} from "./chunk-WXPIR4WJ.js";
 import {
-  loadConfig
-} from "./chunk-GOOMARPT.js";
-import "./chunk-HEL6FPUC.js";
-import {
-  plain
-} from "./chunk-Q6RORYE2.js";
+  loadConfig,
+  loadFailOn
+} from "./chunk-UK3HOMEB.js";
+import "./chunk-2WZLVRTP.js";
 import {
   ModelError,
   UsageError,
   init_errors
 } from "./chunk-LNJXDEHV.js";
-import "./chunk-2WZLVRTP.js";
+import "./chunk-HEL6FPUC.js";
+import {
+  plain
+} from "./chunk-4PW6NF73.js";
 import {
   __commonJS,
   __require,
@@ -3469,34 +3470,83 @@ var {
 init_errors();
 
 // src/cli/commands.ts
-import { relative, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 init_errors();
+var DEFAULT_OUTPUT = "fused-compat-report";
+var PLAN_FILE = "plan.json";
 async function check(models, options, edges) {
   const config = await loadConfig({
     file: options.config,
-    overrides: {
-      models,
-      kernels: options.kernels,
-      policy: options.policy,
-      "fail-on": options.failOn,
-      dtype: options.dtype,
-      "execution-provider": options.executionProvider,
-      "require-gpu": options.requireGpu,
-      prompts: options.prompts,
-      output: options.output,
-      layers: options.layers,
-      jobs: options.jobs,
-      offline: options.offline
-    },
+    overrides: { ...judging(models, options), output: options.output, jobs: options.jobs, baseline: options.baseline },
     cwd: edges.cwd,
     nameOverride: nameOption
   });
+  if (options.shard !== void 0) return checkShard(config, options.shard, options, edges);
+  if (options.plan !== void 0) throw new UsageError("--plan: tells which models a shard has; give --shard K/N with it");
   const report = await withProgress(edges, options.quiet, async (run2) => (await edges.loadGate()).check(config, run2));
   return deliver(report, config.output, options, edges);
 }
+function judging(models, options) {
+  return {
+    models,
+    kernels: options.kernels,
+    policy: options.policy,
+    "fail-on": options.failOn,
+    dtype: options.dtype,
+    "execution-provider": options.executionProvider,
+    "require-gpu": options.requireGpu,
+    prompts: options.prompts,
+    layers: options.layers,
+    offline: options.offline
+  };
+}
+async function checkShard(config, shard, options, edges) {
+  const { entryFromPlan, shardConfig, stamped, stampOf } = await import("./shard-MAIDUFKW.js");
+  const file = options.plan ?? join(DEFAULT_OUTPUT, PLAN_FILE);
+  const entry = await entryFromPlan(shard, resolve(edges.cwd, file), file);
+  const own = shardConfig(config, entry, edges.cwd);
+  const moment = await momentOf(edges);
+  const report = await withProgress(edges, options.quiet, async (run2) => (await edges.loadGate()).check(own, run2));
+  const code = await deliver(stamped(report, stampOf(entry, moment)), config.output, options, edges);
+  return code === 1 ? 0 : code;
+}
+async function plan(models, options, edges) {
+  const overrides = { ...judging(models, options), output: options.output, shards: options.shards, "runs-on": options.runsOn };
+  const config = await loadConfig({ file: options.config, overrides, cwd: edges.cwd, nameOverride: nameOption });
+  const { planRun, writePlan } = await import("./plan-run-6X52NIMI.js");
+  const { plan: made, matrix, notes } = await planRun(config, await momentOf(edges), edges.env);
+  for (const note of notes) edges.stderr.write(`note: ${plain(note, 2e3)}
+`);
+  await writePlan(made, config.output);
+  edges.stdout.write(`${matrix}
+`);
+  return 0;
+}
+async function merge(folders, options, edges) {
+  const failOn = options.failOn === void 0 ? null : loadFailOn(options.failOn, "--fail-on");
+  const [{ readArrived }, { merge: joinReports }, { readBaseline }] = await Promise.all([
+    import("./arrived-CVVXN46U.js"),
+    import("./merge-WJ4VNBVW.js"),
+    import("./baseline-GZ5RCKCK.js")
+  ]);
+  const { commit } = await momentOf(edges);
+  const { report, notes } = joinReports(await readArrived(folders, edges.cwd), {
+    commit,
+    fail_on: failOn,
+    baseline: options.baseline === void 0 ? null : await readBaseline(resolve(edges.cwd, options.baseline))
+  });
+  for (const note of notes) edges.stderr.write(`note: ${plain(note, 2e3)}
+`);
+  return deliver(report, resolve(edges.cwd, options.output), options, edges);
+}
+async function momentOf({ cwd, env }) {
+  const { attemptOf, readEvent } = await import("./event-N5BPFR5W.js");
+  const event = await readEvent(env).catch(() => null);
+  return { cwd, commit: event?.sha ?? null, attempt: attemptOf(env) };
+}
 async function inspect(models, options, edges) {
-  const { failOn, output, jobs, offline } = options;
-  const overrides = { models, policy: "static", "fail-on": failOn, output, jobs, offline };
+  const { failOn, output, jobs, baseline, offline } = options;
+  const overrides = { models, policy: "static", "fail-on": failOn, output, jobs, baseline, offline };
   const config = await loadConfig({ file: options.config, overrides, cwd: edges.cwd, nameOverride: nameOption });
   const report = await withProgress(edges, options.quiet, async (run2) => (await edges.loadGate()).check(config, run2));
   return deliver(report, options.output === void 0 ? null : config.output, options, edges);
@@ -3508,6 +3558,7 @@ async function reference(model, options, edges) {
     prompt: promptOf(options),
     recipe: options.recipe,
     dtype: options.dtype,
+    offline: options.offline === true,
     output
   };
   const { tensors } = await withProgress(edges, void 0, async (run2) => (await edges.loadGate()).reference(request, run2));
@@ -3517,11 +3568,11 @@ async function reference(model, options, edges) {
   return 0;
 }
 async function kernels(path, { format }, { stdout, cwd }) {
-  const { loadManifests } = await import("./manifest-SABGIRLM.js");
-  const found = path === void 0 ? (await import("./shipped-OTYVCT7P.js")).SHIPPED_KERNELS : await loadManifests(resolve(cwd, path));
+  const { loadManifests } = await import("./manifest-HGG7N3S2.js");
+  const found = path === void 0 ? (await import("./shipped-4SSXN6RW.js")).SHIPPED_KERNELS : await loadManifests(resolve(cwd, path));
   if (format === "json") stdout.write(`${JSON.stringify(found, null, 2)}
 `);
-  else stdout.write((await import("./kernels-3EBHACHM.js")).renderKernels(found));
+  else stdout.write((await import("./kernels-IBGCAHYT.js")).renderKernels(found));
   return 0;
 }
 function nameOption(key) {
@@ -3544,7 +3595,7 @@ async function deliver(report, folder, options, edges) {
   stdout.write(await rendered(report, options, edges));
   let unwritten = false;
   if (folder !== null) {
-    const { writeReport } = await import("./write-LHDH6RT4.js");
+    const { writeReport } = await import("./write-HK52YKST.js");
     try {
       const { markdown } = await writeReport(report, folder);
       if (options.format === "table" && options.quiet !== true)
@@ -3559,9 +3610,9 @@ async function deliver(report, folder, options, edges) {
   return unwritten ? 3 : 0;
 }
 async function rendered(report, { format, quiet }, { stdout, env }) {
-  if (format === "json") return (await import("./write-LHDH6RT4.js")).serializeReport(report);
-  if (format === "markdown") return (await import("./markdown-N7XPKEEJ.js")).renderMarkdown(report);
-  const { renderGateLine, renderTerminal } = await import("./terminal-MY6MRZ6I.js");
+  if (format === "json") return (await import("./write-HK52YKST.js")).serializeReport(report);
+  if (format === "markdown") return (await import("./markdown-JKDJLXD4.js")).renderMarkdown(report);
+  const { renderGateLine, renderTerminal } = await import("./terminal-RGANXJ6W.js");
   const terminal = { color: isColorful(stdout, env), columns: stdout.isTTY === true ? widthOf(stdout) : void 0 };
   return quiet === true ? renderGateLine(report, terminal) : renderTerminal(report, terminal);
 }
@@ -3596,7 +3647,7 @@ function reportError(error, { stderr, env }) {
 // src/cli/program.ts
 var EXIT_CODES = `
 Exit codes: 0 the gate passed, 1 the gate failed, 2 wrong usage or configuration, 3 the run itself failed.`;
-var MODEL = "a folder, org/name[@revision] on the Hugging Face Hub, or a .gguf, .onnx, .safetensors or .bin file";
+var MODEL = "a folder, org/name[@revision] or org/name/file.gguf[@revision] on the Hugging Face Hub, or a .gguf, .onnx, .safetensors or .bin file";
 var EXAMPLES = `
 Examples:
   fused-compat check models/qwen3-mini models/tinyllama-mini
@@ -3649,21 +3700,42 @@ function build(edges, done) {
   addCheck(program2, edges, done);
   addInspect(program2, edges, done);
   addReference(program2, edges, done);
+  addPlan(program2, edges, done);
+  addMerge(program2, edges, done);
   addKernels(program2, edges, done);
   return program2;
 }
 function addCheck(program2, edges, done) {
-  program2.command("check").summary("judge kernels on models (the main job)").description("Runs the static check and the numeric diff on every model, prints a table of verdicts, and exits by the gate.").argument("[MODEL...]", `${MODEL}; default: the models of the configuration file`).option("--config <file>", "configuration file (default: fused-compat.yml in the working directory, if there is one)").option("--kernels <path>", "folder of kernel manifests (default: the fused kernels that ONNX Runtime ships)").option("--policy <policy>", "evidence, strict or static (default: evidence)").option(
+  const command = program2.command("check").summary("judge kernels on models (the main job)").description("Runs the static check and the numeric diff on every model, prints a table of verdicts, and exits by the gate.");
+  addJudging(command).option("--output <dir>", "folder for report.json and report.md (default: fused-compat-report)").addOption(formatOption()).option("--jobs <number>", "models judged at the same time (default: 8 under policy static, else one per processor, up to 4)").option("--baseline <file>", "report.json of the base branch to compare with; it never changes the gate").option("--quiet", "no progress, and only the line of the gate").option("--shard <k/n>", "judge shard K of the N of a plan; exits with 0 when its report was written: merge has the gate").option("--plan <file>", "plan of --shard (default: fused-compat-report/plan.json)").addHelpText("after", EXIT_CODES).action(async (models, options) => {
+    done(await check(models, options, edges));
+  });
+}
+function addJudging(command) {
+  return command.argument("[MODEL...]", `${MODEL}; default: the models of the configuration file`).option("--config <file>", "configuration file (default: fused-compat.yml in the working directory, if there is one)").option("--kernels <path>", "folder of kernel manifests (default: the fused kernels that ONNX Runtime ships)").option("--policy <policy>", "evidence, strict or static (default: evidence)").option(
     "--fail-on <verdicts>",
     "verdicts that fail the gate, separated by commas, or never (default: INCOMPATIBLE,IMPLEMENTATION_ISSUE,INCONCLUSIVE)"
-  ).option("--dtype <dtype>", "serving dtype: auto, bfloat16, float16 or float32 (default: auto, the checkpoint's)").option("--execution-provider <name>", "cpu, webgpu, cuda or auto (default: auto)").option("--require-gpu", "a model that cannot run on a GPU is INCONCLUSIVE").option("--prompts <file>", ".txt file with one prompt per line, or .json list (default: a built-in set)").option("--output <dir>", "folder for report.json and report.md (default: fused-compat-report)").addOption(formatOption()).option("--layers <layers>", "layers to compare call by call, such as 0,5,10-12 (default: all)").option("--jobs <number>", "models judged at the same time (default: 8 under policy static, else one per processor, up to 4)").option("--offline", "never use the network").option("--quiet", "no progress, and only the line of the gate").addHelpText("after", EXIT_CODES).action(async (models, options) => {
-    done(await check(models, options, edges));
+  ).option("--dtype <dtype>", "serving dtype: auto, bfloat16, float16 or float32 (default: auto, the checkpoint's)").option("--execution-provider <name>", "cpu, webgpu, cuda or auto (default: auto)").option("--require-gpu", "a model that cannot run on a GPU is INCONCLUSIVE").option("--prompts <file>", ".txt file with one prompt per line, or .json list (default: a built-in set)").option("--layers <layers>", "layers to compare call by call, such as 0,5,10-12 (default: all)").option("--offline", "never use the network");
+}
+function addPlan(program2, edges, done) {
+  const command = program2.command("plan").summary("split the models over the jobs of a matrix").description(
+    "Prints the matrix of a GitHub workflow as JSON, balanced by the size of the models, and writes plan.json. Reads no weights. Options that decide a verdict are those of check: its shards take the same."
+  );
+  addJudging(command).option("--shards <number>", "most jobs (default: 4)").option("--runs-on <labels>", "runner of the jobs: a label, or several separated by commas (default: ubuntu-latest)").option("--output <dir>", "folder for plan.json (default: fused-compat-report)").action(async (models, options) => {
+    done(await plan(models, options, edges));
+  });
+}
+function addMerge(program2, edges, done) {
+  program2.command("merge").summary("join the reports of shards into one").description(
+    "Joins plan.json and every report.json below the folders into one report, and exits by the gate. Models whose shard left no report are INCONCLUSIVE."
+  ).argument("<FOLDER...>", "folders that hold the plan and the reports, at any depth up to 4").option("--fail-on <verdicts>", "verdicts that fail the gate, separated by commas, or never (default: the plan's)").option("--baseline <file>", "report.json of the base branch to compare with; it never changes the gate").option("--output <dir>", "folder for report.json and report.md", "fused-compat-report").addOption(formatOption()).option("--quiet", "only the line of the gate").addHelpText("after", EXIT_CODES).action(async (folders, options) => {
+    done(await merge(folders, options, edges));
   });
 }
 function addInspect(program2, edges, done) {
   program2.command("inspect").summary("static check only: what the weights alone say").description(
     "Reads the norm weights of every model and tells how sensitive they make it. Runs no kernel and writes no file unless --output is given."
-  ).argument("[MODEL...]", `${MODEL}; default: the models of the configuration file`).option("--config <file>", "configuration file (default: fused-compat.yml in the working directory, if there is one)").option("--fail-on <verdicts>", "verdicts that fail the gate, separated by commas, or never").option("--output <dir>", "folder for report.json and report.md (default: none is written)").addOption(formatOption()).option("--jobs <number>", "models judged at the same time (default: 8)").option("--offline", "never use the network").option("--quiet", "no progress, and only the line of the gate").addHelpText("after", EXIT_CODES).action(async (models, options) => {
+  ).argument("[MODEL...]", `${MODEL}; default: the models of the configuration file`).option("--config <file>", "configuration file (default: fused-compat.yml in the working directory, if there is one)").option("--fail-on <verdicts>", "verdicts that fail the gate, separated by commas, or never").option("--output <dir>", "folder for report.json and report.md (default: none is written)").addOption(formatOption()).option("--jobs <number>", "models judged at the same time (default: 8)").option("--baseline <file>", "report.json of the base branch to compare with; it never changes the gate").option("--offline", "never use the network").option("--quiet", "no progress, and only the line of the gate").addHelpText("after", EXIT_CODES).action(async (models, options) => {
     done(await inspect(models, options, edges));
   });
 }
@@ -3674,7 +3746,7 @@ function addReference(program2, edges, done) {
     new Option("--recipe <recipe>", "oracle: float64, never rounded; eager: rounded as PyTorch eager does").choices(["oracle", "eager"]).default("oracle")
   ).addOption(
     new Option("--dtype <dtype>", "serving dtype of eager; auto: the checkpoint's").choices(["auto", "bfloat16", "float16", "float32"]).default("auto")
-  ).option("--output <file>", "file to write", "reference.safetensors").action(async (model, options) => {
+  ).option("--output <file>", "file to write", "reference.safetensors").option("--offline", "never use the network").action(async (model, options) => {
     done(await reference(model, options, edges));
   });
 }
@@ -3708,6 +3780,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  loadGate: () => import("./gate-HCWBPWKF.js")
+  loadGate: () => import("./gate-LKFZFVO4.js")
 });
 process.stdout.write("", () => process.exit());

@@ -1,23 +1,64 @@
 import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);
 import {
-  bfloat16ToFloat32,
+  MAX_NEW_TOKENS,
+  ORACLE,
+  PROMPTS,
   buildProgram,
+  callKernel,
   checkWeights,
-  countNonFinite,
-  float16ToFloat32,
+  distinctRecipes,
+  eager,
+  endTokens,
+  fusedLane,
+  generate,
   joinPrompts,
-  loadOnnxRuntime,
-  onnxruntimeVersion,
+  joinRows,
+  laneInputs,
+  laneOutputs,
+  logitsMeter,
+  lookedAt,
+  matrices,
+  perSegment,
+  readTexts,
+  refuseUnlessRunnable,
+  roomAfter,
+  rotaryAt,
+  rows,
+  runSite,
+  runStep,
+  seesOtherTokens,
+  siteWeights,
+  validRecipes,
+  walk,
+  wholeTensor
+} from "./chunk-UW55VCQA.js";
+import {
   openCheckpoint,
   openFolder,
-  readModelConfig,
-  refuseUnlessRunnable,
-  rotaryValues,
-  roundToBfloat16,
-  roundToFloat16,
-  toFloat32
-} from "./chunk-KF7EEG2V.js";
-import "./chunk-LOTU3U5T.js";
+  readModelConfig
+} from "./chunk-5YWS6ONB.js";
+import {
+  unfusedName
+} from "./chunk-CPDI2S7W.js";
+import {
+  attentionMask,
+  createOpRunner,
+  onnxruntimeKernel,
+  roundsBeforeWeight
+} from "./chunk-JMHCOIXK.js";
+import {
+  KernelError,
+  loadOnnxRuntime,
+  onnxruntimeVersion,
+  roundToServing
+} from "./chunk-4SO4OL4G.js";
+import "./chunk-YCDPH4TM.js";
+import {
+  roundToFloat16
+} from "./chunk-TJ7CQXT4.js";
+import {
+  CONTRACTS
+} from "./chunk-OWGKBW5B.js";
 import {
   printable
 } from "./chunk-NAEFPM7V.js";
@@ -25,5934 +66,21 @@ import {
   ModelError,
   init_errors
 } from "./chunk-LNJXDEHV.js";
-import {
-  __commonJS,
-  __require,
-  __toESM
-} from "./chunk-H45APEIH.js";
-
-// node_modules/@protobufjs/aspromise/index.js
-var require_aspromise = __commonJS({
-  "node_modules/@protobufjs/aspromise/index.js"(exports, module) {
-    "use strict";
-    module.exports = asPromise;
-    function asPromise(fn, ctx) {
-      var params = new Array(arguments.length - 1), offset = 0, index = 2, pending = true;
-      while (index < arguments.length)
-        params[offset++] = arguments[index++];
-      return new Promise(function executor(resolve, reject) {
-        params[offset] = function callback(err) {
-          if (pending) {
-            pending = false;
-            if (err)
-              reject(err);
-            else {
-              var params2 = new Array(arguments.length - 1), offset2 = 0;
-              while (offset2 < params2.length)
-                params2[offset2++] = arguments[offset2];
-              resolve.apply(null, params2);
-            }
-          }
-        };
-        try {
-          fn.apply(ctx || null, params);
-        } catch (err) {
-          if (pending) {
-            pending = false;
-            reject(err);
-          }
-        }
-      });
-    }
-  }
-});
-
-// node_modules/@protobufjs/base64/index.js
-var require_base64 = __commonJS({
-  "node_modules/@protobufjs/base64/index.js"(exports) {
-    "use strict";
-    var base64 = exports;
-    base64.length = function length(string) {
-      var p = string.length;
-      if (!p)
-        return 0;
-      var n = 0;
-      while (--p % 4 > 1 && string.charAt(p) === "=")
-        ++n;
-      return Math.ceil(string.length * 3) / 4 - n;
-    };
-    var b64 = new Array(64);
-    var s64 = new Array(123);
-    for (i = 0; i < 64; )
-      s64[b64[i] = i < 26 ? i + 65 : i < 52 ? i + 71 : i < 62 ? i - 4 : i - 59 | 43] = i++;
-    var i;
-    base64.encode = function encode(buffer, start, end) {
-      var parts = null, chunk = [];
-      var i2 = 0, j = 0, t;
-      while (start < end) {
-        var b = buffer[start++];
-        switch (j) {
-          case 0:
-            chunk[i2++] = b64[b >> 2];
-            t = (b & 3) << 4;
-            j = 1;
-            break;
-          case 1:
-            chunk[i2++] = b64[t | b >> 4];
-            t = (b & 15) << 2;
-            j = 2;
-            break;
-          case 2:
-            chunk[i2++] = b64[t | b >> 6];
-            chunk[i2++] = b64[b & 63];
-            j = 0;
-            break;
-        }
-        if (i2 > 8191) {
-          (parts || (parts = [])).push(String.fromCharCode.apply(String, chunk));
-          i2 = 0;
-        }
-      }
-      if (j) {
-        chunk[i2++] = b64[t];
-        chunk[i2++] = 61;
-        if (j === 1)
-          chunk[i2++] = 61;
-      }
-      if (parts) {
-        if (i2)
-          parts.push(String.fromCharCode.apply(String, chunk.slice(0, i2)));
-        return parts.join("");
-      }
-      return String.fromCharCode.apply(String, chunk.slice(0, i2));
-    };
-    var invalidEncoding = "invalid encoding";
-    base64.decode = function decode(string, buffer, offset) {
-      var start = offset;
-      var j = 0, t;
-      for (var i2 = 0; i2 < string.length; ) {
-        var c = string.charCodeAt(i2++);
-        if (c === 61 && j > 1)
-          break;
-        if ((c = s64[c]) === void 0)
-          throw Error(invalidEncoding);
-        switch (j) {
-          case 0:
-            t = c;
-            j = 1;
-            break;
-          case 1:
-            buffer[offset++] = t << 2 | (c & 48) >> 4;
-            t = c;
-            j = 2;
-            break;
-          case 2:
-            buffer[offset++] = (t & 15) << 4 | (c & 60) >> 2;
-            t = c;
-            j = 3;
-            break;
-          case 3:
-            buffer[offset++] = (t & 3) << 6 | c;
-            j = 0;
-            break;
-        }
-      }
-      if (j === 1)
-        throw Error(invalidEncoding);
-      return offset - start;
-    };
-    base64.test = function test(string) {
-      return /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(string);
-    };
-  }
-});
-
-// node_modules/@protobufjs/eventemitter/index.js
-var require_eventemitter = __commonJS({
-  "node_modules/@protobufjs/eventemitter/index.js"(exports, module) {
-    "use strict";
-    module.exports = EventEmitter;
-    function EventEmitter() {
-      this._listeners = /* @__PURE__ */ Object.create(null);
-    }
-    EventEmitter.prototype.on = function on(evt, fn, ctx) {
-      (this._listeners[evt] || (this._listeners[evt] = [])).push({
-        fn,
-        ctx: ctx || this
-      });
-      return this;
-    };
-    EventEmitter.prototype.off = function off(evt, fn) {
-      if (evt === void 0)
-        this._listeners = /* @__PURE__ */ Object.create(null);
-      else {
-        if (fn === void 0)
-          this._listeners[evt] = [];
-        else {
-          var listeners = this._listeners[evt];
-          if (!listeners)
-            return this;
-          for (var i = 0; i < listeners.length; )
-            if (listeners[i].fn === fn)
-              listeners.splice(i, 1);
-            else
-              ++i;
-        }
-      }
-      return this;
-    };
-    EventEmitter.prototype.emit = function emit(evt) {
-      var listeners = this._listeners[evt];
-      if (listeners) {
-        var args = [], i = 1;
-        for (; i < arguments.length; )
-          args.push(arguments[i++]);
-        for (i = 0; i < listeners.length; )
-          listeners[i].fn.apply(listeners[i++].ctx, args);
-      }
-      return this;
-    };
-  }
-});
-
-// node_modules/@protobufjs/float/index.js
-var require_float = __commonJS({
-  "node_modules/@protobufjs/float/index.js"(exports, module) {
-    "use strict";
-    module.exports = factory(factory);
-    function factory(exports2) {
-      if (typeof Float32Array !== "undefined") (function() {
-        var f32 = new Float32Array([-0]), f8b = new Uint8Array(f32.buffer), le = f8b[3] === 128;
-        function writeFloat_f32_cpy(val, buf, pos) {
-          f32[0] = val;
-          buf[pos] = f8b[0];
-          buf[pos + 1] = f8b[1];
-          buf[pos + 2] = f8b[2];
-          buf[pos + 3] = f8b[3];
-        }
-        function writeFloat_f32_rev(val, buf, pos) {
-          f32[0] = val;
-          buf[pos] = f8b[3];
-          buf[pos + 1] = f8b[2];
-          buf[pos + 2] = f8b[1];
-          buf[pos + 3] = f8b[0];
-        }
-        exports2.writeFloatLE = le ? writeFloat_f32_cpy : writeFloat_f32_rev;
-        exports2.writeFloatBE = le ? writeFloat_f32_rev : writeFloat_f32_cpy;
-        function readFloat_f32_cpy(buf, pos) {
-          f8b[0] = buf[pos];
-          f8b[1] = buf[pos + 1];
-          f8b[2] = buf[pos + 2];
-          f8b[3] = buf[pos + 3];
-          return f32[0];
-        }
-        function readFloat_f32_rev(buf, pos) {
-          f8b[3] = buf[pos];
-          f8b[2] = buf[pos + 1];
-          f8b[1] = buf[pos + 2];
-          f8b[0] = buf[pos + 3];
-          return f32[0];
-        }
-        exports2.readFloatLE = le ? readFloat_f32_cpy : readFloat_f32_rev;
-        exports2.readFloatBE = le ? readFloat_f32_rev : readFloat_f32_cpy;
-      })();
-      else (function() {
-        function writeFloat_ieee754(writeUint, val, buf, pos) {
-          var sign = val < 0 ? 1 : 0;
-          if (sign)
-            val = -val;
-          if (val === 0)
-            writeUint(1 / val > 0 ? (
-              /* positive */
-              0
-            ) : (
-              /* negative 0 */
-              2147483648
-            ), buf, pos);
-          else if (isNaN(val))
-            writeUint(2143289344, buf, pos);
-          else if (val > 34028234663852886e22)
-            writeUint((sign << 31 | 2139095040) >>> 0, buf, pos);
-          else if (val < 11754943508222875e-54)
-            writeUint((sign << 31 | Math.round(val / 1401298464324817e-60)) >>> 0, buf, pos);
-          else {
-            var exponent = Math.floor(Math.log(val) / Math.LN2), mantissa = Math.round(val * Math.pow(2, -exponent) * 8388608) & 8388607;
-            writeUint((sign << 31 | exponent + 127 << 23 | mantissa) >>> 0, buf, pos);
-          }
-        }
-        exports2.writeFloatLE = writeFloat_ieee754.bind(null, writeUintLE);
-        exports2.writeFloatBE = writeFloat_ieee754.bind(null, writeUintBE);
-        function readFloat_ieee754(readUint, buf, pos) {
-          var uint = readUint(buf, pos), sign = (uint >> 31) * 2 + 1, exponent = uint >>> 23 & 255, mantissa = uint & 8388607;
-          return exponent === 255 ? mantissa ? NaN : sign * Infinity : exponent === 0 ? sign * 1401298464324817e-60 * mantissa : sign * Math.pow(2, exponent - 150) * (mantissa + 8388608);
-        }
-        exports2.readFloatLE = readFloat_ieee754.bind(null, readUintLE);
-        exports2.readFloatBE = readFloat_ieee754.bind(null, readUintBE);
-      })();
-      if (typeof Float64Array !== "undefined") (function() {
-        var f64 = new Float64Array([-0]), f8b = new Uint8Array(f64.buffer), le = f8b[7] === 128;
-        function writeDouble_f64_cpy(val, buf, pos) {
-          f64[0] = val;
-          buf[pos] = f8b[0];
-          buf[pos + 1] = f8b[1];
-          buf[pos + 2] = f8b[2];
-          buf[pos + 3] = f8b[3];
-          buf[pos + 4] = f8b[4];
-          buf[pos + 5] = f8b[5];
-          buf[pos + 6] = f8b[6];
-          buf[pos + 7] = f8b[7];
-        }
-        function writeDouble_f64_rev(val, buf, pos) {
-          f64[0] = val;
-          buf[pos] = f8b[7];
-          buf[pos + 1] = f8b[6];
-          buf[pos + 2] = f8b[5];
-          buf[pos + 3] = f8b[4];
-          buf[pos + 4] = f8b[3];
-          buf[pos + 5] = f8b[2];
-          buf[pos + 6] = f8b[1];
-          buf[pos + 7] = f8b[0];
-        }
-        exports2.writeDoubleLE = le ? writeDouble_f64_cpy : writeDouble_f64_rev;
-        exports2.writeDoubleBE = le ? writeDouble_f64_rev : writeDouble_f64_cpy;
-        function readDouble_f64_cpy(buf, pos) {
-          f8b[0] = buf[pos];
-          f8b[1] = buf[pos + 1];
-          f8b[2] = buf[pos + 2];
-          f8b[3] = buf[pos + 3];
-          f8b[4] = buf[pos + 4];
-          f8b[5] = buf[pos + 5];
-          f8b[6] = buf[pos + 6];
-          f8b[7] = buf[pos + 7];
-          return f64[0];
-        }
-        function readDouble_f64_rev(buf, pos) {
-          f8b[7] = buf[pos];
-          f8b[6] = buf[pos + 1];
-          f8b[5] = buf[pos + 2];
-          f8b[4] = buf[pos + 3];
-          f8b[3] = buf[pos + 4];
-          f8b[2] = buf[pos + 5];
-          f8b[1] = buf[pos + 6];
-          f8b[0] = buf[pos + 7];
-          return f64[0];
-        }
-        exports2.readDoubleLE = le ? readDouble_f64_cpy : readDouble_f64_rev;
-        exports2.readDoubleBE = le ? readDouble_f64_rev : readDouble_f64_cpy;
-      })();
-      else (function() {
-        function writeDouble_ieee754(writeUint, off0, off1, val, buf, pos) {
-          var sign = val < 0 ? 1 : 0;
-          if (sign)
-            val = -val;
-          if (val === 0) {
-            writeUint(0, buf, pos + off0);
-            writeUint(1 / val > 0 ? (
-              /* positive */
-              0
-            ) : (
-              /* negative 0 */
-              2147483648
-            ), buf, pos + off1);
-          } else if (isNaN(val)) {
-            writeUint(0, buf, pos + off0);
-            writeUint(2146959360, buf, pos + off1);
-          } else if (val > 17976931348623157e292) {
-            writeUint(0, buf, pos + off0);
-            writeUint((sign << 31 | 2146435072) >>> 0, buf, pos + off1);
-          } else {
-            var mantissa;
-            if (val < 22250738585072014e-324) {
-              mantissa = val / 5e-324;
-              writeUint(mantissa >>> 0, buf, pos + off0);
-              writeUint((sign << 31 | mantissa / 4294967296) >>> 0, buf, pos + off1);
-            } else {
-              var exponent = Math.floor(Math.log(val) / Math.LN2);
-              if (exponent === 1024)
-                exponent = 1023;
-              mantissa = val * Math.pow(2, -exponent);
-              writeUint(mantissa * 4503599627370496 >>> 0, buf, pos + off0);
-              writeUint((sign << 31 | exponent + 1023 << 20 | mantissa * 1048576 & 1048575) >>> 0, buf, pos + off1);
-            }
-          }
-        }
-        exports2.writeDoubleLE = writeDouble_ieee754.bind(null, writeUintLE, 0, 4);
-        exports2.writeDoubleBE = writeDouble_ieee754.bind(null, writeUintBE, 4, 0);
-        function readDouble_ieee754(readUint, off0, off1, buf, pos) {
-          var lo = readUint(buf, pos + off0), hi = readUint(buf, pos + off1);
-          var sign = (hi >> 31) * 2 + 1, exponent = hi >>> 20 & 2047, mantissa = 4294967296 * (hi & 1048575) + lo;
-          return exponent === 2047 ? mantissa ? NaN : sign * Infinity : exponent === 0 ? sign * 5e-324 * mantissa : sign * Math.pow(2, exponent - 1075) * (mantissa + 4503599627370496);
-        }
-        exports2.readDoubleLE = readDouble_ieee754.bind(null, readUintLE, 0, 4);
-        exports2.readDoubleBE = readDouble_ieee754.bind(null, readUintBE, 4, 0);
-      })();
-      return exports2;
-    }
-    function writeUintLE(val, buf, pos) {
-      buf[pos] = val & 255;
-      buf[pos + 1] = val >>> 8 & 255;
-      buf[pos + 2] = val >>> 16 & 255;
-      buf[pos + 3] = val >>> 24;
-    }
-    function writeUintBE(val, buf, pos) {
-      buf[pos] = val >>> 24;
-      buf[pos + 1] = val >>> 16 & 255;
-      buf[pos + 2] = val >>> 8 & 255;
-      buf[pos + 3] = val & 255;
-    }
-    function readUintLE(buf, pos) {
-      return (buf[pos] | buf[pos + 1] << 8 | buf[pos + 2] << 16 | buf[pos + 3] << 24) >>> 0;
-    }
-    function readUintBE(buf, pos) {
-      return (buf[pos] << 24 | buf[pos + 1] << 16 | buf[pos + 2] << 8 | buf[pos + 3]) >>> 0;
-    }
-  }
-});
-
-// node_modules/@protobufjs/inquire/index.js
-var require_inquire = __commonJS({
-  "node_modules/@protobufjs/inquire/index.js"(exports, module) {
-    "use strict";
-    module.exports = inquire;
-    function inquire(moduleName) {
-      try {
-        if (typeof __require !== "function") {
-          return null;
-        }
-        var mod = __require(moduleName);
-        if (mod && (mod.length || Object.keys(mod).length)) return mod;
-        return null;
-      } catch (err) {
-        return null;
-      }
-    }
-  }
-});
-
-// node_modules/@protobufjs/utf8/index.js
-var require_utf8 = __commonJS({
-  "node_modules/@protobufjs/utf8/index.js"(exports) {
-    "use strict";
-    var utf82 = exports;
-    var replacementCharCode = 65533;
-    utf82.length = function utf8_length(string) {
-      var len2 = 0, c = 0;
-      for (var i = 0; i < string.length; ++i) {
-        c = string.charCodeAt(i);
-        if (c < 128)
-          len2 += 1;
-        else if (c < 2048)
-          len2 += 2;
-        else if ((c & 64512) === 55296 && (string.charCodeAt(i + 1) & 64512) === 56320) {
-          ++i;
-          len2 += 4;
-        } else
-          len2 += 3;
-      }
-      return len2;
-    };
-    utf82.read = function utf8_read(buffer, start, end) {
-      if (end - start < 1)
-        return "";
-      var parts = null, chunk = [], i = 0, t, t2, c2, c3;
-      while (start < end) {
-        t = buffer[start++];
-        if (t <= 127) {
-          chunk[i++] = t;
-        } else if (t >= 192 && t < 224) {
-          c2 = (t & 31) << 6 | buffer[start++] & 63;
-          chunk[i++] = c2 >= 128 ? c2 : replacementCharCode;
-        } else if (t >= 224 && t < 240) {
-          c3 = (t & 15) << 12 | (buffer[start++] & 63) << 6 | buffer[start++] & 63;
-          chunk[i++] = c3 >= 2048 ? c3 : replacementCharCode;
-        } else if (t >= 240) {
-          t2 = (t & 7) << 18 | (buffer[start++] & 63) << 12 | (buffer[start++] & 63) << 6 | buffer[start++] & 63;
-          if (t2 < 65536 || t2 > 1114111)
-            chunk[i++] = replacementCharCode;
-          else {
-            t2 -= 65536;
-            chunk[i++] = 55296 + (t2 >> 10);
-            chunk[i++] = 56320 + (t2 & 1023);
-          }
-        }
-        if (i > 8191) {
-          (parts || (parts = [])).push(String.fromCharCode.apply(String, chunk.slice(0, i)));
-          i = 0;
-        }
-      }
-      if (parts) {
-        if (i)
-          parts.push(String.fromCharCode.apply(String, chunk.slice(0, i)));
-        return parts.join("");
-      }
-      return String.fromCharCode.apply(String, chunk.slice(0, i));
-    };
-    utf82.write = function utf8_write(string, buffer, offset) {
-      var start = offset, c1, c2;
-      for (var i = 0; i < string.length; ++i) {
-        c1 = string.charCodeAt(i);
-        if (c1 < 128) {
-          buffer[offset++] = c1;
-        } else if (c1 < 2048) {
-          buffer[offset++] = c1 >> 6 | 192;
-          buffer[offset++] = c1 & 63 | 128;
-        } else if ((c1 & 64512) === 55296 && ((c2 = string.charCodeAt(i + 1)) & 64512) === 56320) {
-          c1 = 65536 + ((c1 & 1023) << 10) + (c2 & 1023);
-          ++i;
-          buffer[offset++] = c1 >> 18 | 240;
-          buffer[offset++] = c1 >> 12 & 63 | 128;
-          buffer[offset++] = c1 >> 6 & 63 | 128;
-          buffer[offset++] = c1 & 63 | 128;
-        } else {
-          buffer[offset++] = c1 >> 12 | 224;
-          buffer[offset++] = c1 >> 6 & 63 | 128;
-          buffer[offset++] = c1 & 63 | 128;
-        }
-      }
-      return offset - start;
-    };
-  }
-});
-
-// node_modules/@protobufjs/pool/index.js
-var require_pool = __commonJS({
-  "node_modules/@protobufjs/pool/index.js"(exports, module) {
-    "use strict";
-    module.exports = pool;
-    function pool(alloc, slice2, size) {
-      var SIZE = size || 8192;
-      var MAX = SIZE >>> 1;
-      var slab = null;
-      var offset = SIZE;
-      return function pool_alloc(size2) {
-        if (size2 < 1 || size2 > MAX)
-          return alloc(size2);
-        if (offset + size2 > SIZE) {
-          slab = alloc(SIZE);
-          offset = 0;
-        }
-        var buf = slice2.call(slab, offset, offset += size2);
-        if (offset & 7)
-          offset = (offset | 7) + 1;
-        return buf;
-      };
-    }
-  }
-});
-
-// node_modules/protobufjs/src/util/longbits.js
-var require_longbits = __commonJS({
-  "node_modules/protobufjs/src/util/longbits.js"(exports, module) {
-    "use strict";
-    module.exports = LongBits;
-    var util = require_minimal();
-    function LongBits(lo, hi) {
-      this.lo = lo >>> 0;
-      this.hi = hi >>> 0;
-    }
-    var zero = LongBits.zero = new LongBits(0, 0);
-    zero.toNumber = function() {
-      return 0;
-    };
-    zero.zzEncode = zero.zzDecode = function() {
-      return this;
-    };
-    zero.length = function() {
-      return 1;
-    };
-    var zeroHash = LongBits.zeroHash = "\0\0\0\0\0\0\0\0";
-    LongBits.fromNumber = function fromNumber(value) {
-      if (value === 0)
-        return zero;
-      var sign = value < 0;
-      if (sign)
-        value = -value;
-      var lo = value >>> 0, hi = (value - lo) / 4294967296 >>> 0;
-      if (sign) {
-        hi = ~hi >>> 0;
-        lo = ~lo >>> 0;
-        if (++lo > 4294967295) {
-          lo = 0;
-          if (++hi > 4294967295)
-            hi = 0;
-        }
-      }
-      return new LongBits(lo, hi);
-    };
-    LongBits.from = function from(value) {
-      if (typeof value === "number")
-        return LongBits.fromNumber(value);
-      if (util.isString(value)) {
-        if (util.Long)
-          value = util.Long.fromString(value);
-        else
-          return LongBits.fromNumber(parseInt(value, 10));
-      }
-      return value.low || value.high ? new LongBits(value.low >>> 0, value.high >>> 0) : zero;
-    };
-    LongBits.prototype.toNumber = function toNumber(unsigned) {
-      if (!unsigned && this.hi >>> 31) {
-        var lo = ~this.lo + 1 >>> 0, hi = ~this.hi >>> 0;
-        if (!lo)
-          hi = hi + 1 >>> 0;
-        return -(lo + hi * 4294967296);
-      }
-      return this.lo + this.hi * 4294967296;
-    };
-    LongBits.prototype.toLong = function toLong(unsigned) {
-      return util.Long ? new util.Long(this.lo | 0, this.hi | 0, Boolean(unsigned)) : { low: this.lo | 0, high: this.hi | 0, unsigned: Boolean(unsigned) };
-    };
-    var charCodeAt = String.prototype.charCodeAt;
-    LongBits.fromHash = function fromHash(hash) {
-      if (hash === zeroHash)
-        return zero;
-      return new LongBits(
-        (charCodeAt.call(hash, 0) | charCodeAt.call(hash, 1) << 8 | charCodeAt.call(hash, 2) << 16 | charCodeAt.call(hash, 3) << 24) >>> 0,
-        (charCodeAt.call(hash, 4) | charCodeAt.call(hash, 5) << 8 | charCodeAt.call(hash, 6) << 16 | charCodeAt.call(hash, 7) << 24) >>> 0
-      );
-    };
-    LongBits.prototype.toHash = function toHash() {
-      return String.fromCharCode(
-        this.lo & 255,
-        this.lo >>> 8 & 255,
-        this.lo >>> 16 & 255,
-        this.lo >>> 24,
-        this.hi & 255,
-        this.hi >>> 8 & 255,
-        this.hi >>> 16 & 255,
-        this.hi >>> 24
-      );
-    };
-    LongBits.prototype.zzEncode = function zzEncode() {
-      var mask = this.hi >> 31;
-      this.hi = ((this.hi << 1 | this.lo >>> 31) ^ mask) >>> 0;
-      this.lo = (this.lo << 1 ^ mask) >>> 0;
-      return this;
-    };
-    LongBits.prototype.zzDecode = function zzDecode() {
-      var mask = -(this.lo & 1);
-      this.lo = ((this.lo >>> 1 | this.hi << 31) ^ mask) >>> 0;
-      this.hi = (this.hi >>> 1 ^ mask) >>> 0;
-      return this;
-    };
-    LongBits.prototype.length = function length() {
-      var part0 = this.lo, part1 = (this.lo >>> 28 | this.hi << 4) >>> 0, part2 = this.hi >>> 24;
-      return part2 === 0 ? part1 === 0 ? part0 < 16384 ? part0 < 128 ? 1 : 2 : part0 < 2097152 ? 3 : 4 : part1 < 16384 ? part1 < 128 ? 5 : 6 : part1 < 2097152 ? 7 : 8 : part2 < 128 ? 9 : 10;
-    };
-  }
-});
-
-// node_modules/protobufjs/src/util/minimal.js
-var require_minimal = __commonJS({
-  "node_modules/protobufjs/src/util/minimal.js"(exports) {
-    "use strict";
-    var util = exports;
-    util.asPromise = require_aspromise();
-    util.base64 = require_base64();
-    util.EventEmitter = require_eventemitter();
-    util.float = require_float();
-    util.inquire = require_inquire();
-    util.utf8 = require_utf8();
-    util.pool = require_pool();
-    util.LongBits = require_longbits();
-    util.isNode = Boolean(typeof global !== "undefined" && global && global.process && global.process.versions && global.process.versions.node);
-    util.global = util.isNode && global || typeof window !== "undefined" && window || typeof self !== "undefined" && self || exports;
-    util.emptyArray = Object.freeze ? Object.freeze([]) : (
-      /* istanbul ignore next */
-      []
-    );
-    util.emptyObject = Object.freeze ? Object.freeze({}) : (
-      /* istanbul ignore next */
-      {}
-    );
-    util.isInteger = Number.isInteger || /* istanbul ignore next */
-    function isInteger(value) {
-      return typeof value === "number" && isFinite(value) && Math.floor(value) === value;
-    };
-    util.isString = function isString(value) {
-      return typeof value === "string" || value instanceof String;
-    };
-    util.isObject = function isObject2(value) {
-      return value && typeof value === "object";
-    };
-    util.isset = /**
-     * Checks if a property on a message is considered to be present.
-     * @param {Object} obj Plain object or message instance
-     * @param {string} prop Property name
-     * @returns {boolean} `true` if considered to be present, otherwise `false`
-     */
-    util.isSet = function isSet(obj, prop) {
-      var value = obj[prop];
-      if (value != null && obj.hasOwnProperty(prop))
-        return typeof value !== "object" || (Array.isArray(value) ? value.length : Object.keys(value).length) > 0;
-      return false;
-    };
-    util.Buffer = (function() {
-      try {
-        var Buffer2 = util.inquire("buffer").Buffer;
-        return Buffer2.prototype.utf8Write ? Buffer2 : (
-          /* istanbul ignore next */
-          null
-        );
-      } catch (e) {
-        return null;
-      }
-    })();
-    util._Buffer_from = null;
-    util._Buffer_allocUnsafe = null;
-    util.newBuffer = function newBuffer(sizeOrArray) {
-      return typeof sizeOrArray === "number" ? util.Buffer ? util._Buffer_allocUnsafe(sizeOrArray) : new util.Array(sizeOrArray) : util.Buffer ? util._Buffer_from(sizeOrArray) : typeof Uint8Array === "undefined" ? sizeOrArray : new Uint8Array(sizeOrArray);
-    };
-    util.Array = typeof Uint8Array !== "undefined" ? Uint8Array : Array;
-    util.Long = /* istanbul ignore next */
-    util.global.dcodeIO && /* istanbul ignore next */
-    util.global.dcodeIO.Long || /* istanbul ignore next */
-    util.global.Long || util.inquire("long");
-    util.key2Re = /^true|false|0|1$/;
-    util.key32Re = /^-?(?:0|[1-9][0-9]*)$/;
-    util.key64Re = /^(?:[\\x00-\\xff]{8}|-?(?:0|[1-9][0-9]*))$/;
-    util.longToHash = function longToHash(value) {
-      return value ? util.LongBits.from(value).toHash() : util.LongBits.zeroHash;
-    };
-    util.longFromHash = function longFromHash(hash, unsigned) {
-      var bits = util.LongBits.fromHash(hash);
-      if (util.Long)
-        return util.Long.fromBits(bits.lo, bits.hi, unsigned);
-      return bits.toNumber(Boolean(unsigned));
-    };
-    function merge(dst, src, ifNotSet) {
-      for (var keys = Object.keys(src), i = 0; i < keys.length; ++i)
-        if (dst[keys[i]] === void 0 || !ifNotSet)
-          dst[keys[i]] = src[keys[i]];
-      return dst;
-    }
-    util.merge = merge;
-    util.lcFirst = function lcFirst(str) {
-      return str.charAt(0).toLowerCase() + str.substring(1);
-    };
-    function newError(name) {
-      function CustomError(message, properties) {
-        if (!(this instanceof CustomError))
-          return new CustomError(message, properties);
-        Object.defineProperty(this, "message", { get: function() {
-          return message;
-        } });
-        if (Error.captureStackTrace)
-          Error.captureStackTrace(this, CustomError);
-        else
-          Object.defineProperty(this, "stack", { value: new Error().stack || "" });
-        if (properties)
-          merge(this, properties);
-      }
-      (CustomError.prototype = Object.create(Error.prototype)).constructor = CustomError;
-      Object.defineProperty(CustomError.prototype, "name", { get: function() {
-        return name;
-      } });
-      CustomError.prototype.toString = function toString() {
-        return this.name + ": " + this.message;
-      };
-      return CustomError;
-    }
-    util.newError = newError;
-    util.ProtocolError = newError("ProtocolError");
-    util.oneOfGetter = function getOneOf(fieldNames) {
-      var fieldMap = {};
-      for (var i = 0; i < fieldNames.length; ++i)
-        fieldMap[fieldNames[i]] = 1;
-      return function() {
-        for (var keys = Object.keys(this), i2 = keys.length - 1; i2 > -1; --i2)
-          if (fieldMap[keys[i2]] === 1 && this[keys[i2]] !== void 0 && this[keys[i2]] !== null)
-            return keys[i2];
-      };
-    };
-    util.oneOfSetter = function setOneOf(fieldNames) {
-      return function(name) {
-        for (var i = 0; i < fieldNames.length; ++i)
-          if (fieldNames[i] !== name)
-            delete this[fieldNames[i]];
-      };
-    };
-    util.toJSONOptions = {
-      longs: String,
-      enums: String,
-      bytes: String,
-      json: true
-    };
-    util._configure = function() {
-      var Buffer2 = util.Buffer;
-      if (!Buffer2) {
-        util._Buffer_from = util._Buffer_allocUnsafe = null;
-        return;
-      }
-      util._Buffer_from = Buffer2.from !== Uint8Array.from && Buffer2.from || /* istanbul ignore next */
-      function Buffer_from(value, encoding) {
-        return new Buffer2(value, encoding);
-      };
-      util._Buffer_allocUnsafe = Buffer2.allocUnsafe || /* istanbul ignore next */
-      function Buffer_allocUnsafe(size) {
-        return new Buffer2(size);
-      };
-    };
-  }
-});
-
-// node_modules/protobufjs/src/writer.js
-var require_writer = __commonJS({
-  "node_modules/protobufjs/src/writer.js"(exports, module) {
-    "use strict";
-    module.exports = Writer;
-    var util = require_minimal();
-    var BufferWriter;
-    var LongBits = util.LongBits;
-    var base64 = util.base64;
-    var utf82 = util.utf8;
-    function Op(fn, len2, val) {
-      this.fn = fn;
-      this.len = len2;
-      this.next = void 0;
-      this.val = val;
-    }
-    function noop() {
-    }
-    function State(writer) {
-      this.head = writer.head;
-      this.tail = writer.tail;
-      this.len = writer.len;
-      this.next = writer.states;
-    }
-    function Writer() {
-      this.len = 0;
-      this.head = new Op(noop, 0, 0);
-      this.tail = this.head;
-      this.states = null;
-    }
-    var create = function create2() {
-      return util.Buffer ? function create_buffer_setup() {
-        return (Writer.create = function create_buffer() {
-          return new BufferWriter();
-        })();
-      } : function create_array() {
-        return new Writer();
-      };
-    };
-    Writer.create = create();
-    Writer.alloc = function alloc(size) {
-      return new util.Array(size);
-    };
-    if (util.Array !== Array)
-      Writer.alloc = util.pool(Writer.alloc, util.Array.prototype.subarray);
-    Writer.prototype._push = function push(fn, len2, val) {
-      this.tail = this.tail.next = new Op(fn, len2, val);
-      this.len += len2;
-      return this;
-    };
-    function writeByte(val, buf, pos) {
-      buf[pos] = val & 255;
-    }
-    function writeVarint32(val, buf, pos) {
-      while (val > 127) {
-        buf[pos++] = val & 127 | 128;
-        val >>>= 7;
-      }
-      buf[pos] = val;
-    }
-    function VarintOp(len2, val) {
-      this.len = len2;
-      this.next = void 0;
-      this.val = val;
-    }
-    VarintOp.prototype = Object.create(Op.prototype);
-    VarintOp.prototype.fn = writeVarint32;
-    Writer.prototype.uint32 = function write_uint32(value) {
-      this.len += (this.tail = this.tail.next = new VarintOp(
-        (value = value >>> 0) < 128 ? 1 : value < 16384 ? 2 : value < 2097152 ? 3 : value < 268435456 ? 4 : 5,
-        value
-      )).len;
-      return this;
-    };
-    Writer.prototype.int32 = function write_int32(value) {
-      return value < 0 ? this._push(writeVarint64, 10, LongBits.fromNumber(value)) : this.uint32(value);
-    };
-    Writer.prototype.sint32 = function write_sint32(value) {
-      return this.uint32((value << 1 ^ value >> 31) >>> 0);
-    };
-    function writeVarint64(val, buf, pos) {
-      while (val.hi) {
-        buf[pos++] = val.lo & 127 | 128;
-        val.lo = (val.lo >>> 7 | val.hi << 25) >>> 0;
-        val.hi >>>= 7;
-      }
-      while (val.lo > 127) {
-        buf[pos++] = val.lo & 127 | 128;
-        val.lo = val.lo >>> 7;
-      }
-      buf[pos++] = val.lo;
-    }
-    Writer.prototype.uint64 = function write_uint64(value) {
-      var bits = LongBits.from(value);
-      return this._push(writeVarint64, bits.length(), bits);
-    };
-    Writer.prototype.int64 = Writer.prototype.uint64;
-    Writer.prototype.sint64 = function write_sint64(value) {
-      var bits = LongBits.from(value).zzEncode();
-      return this._push(writeVarint64, bits.length(), bits);
-    };
-    Writer.prototype.bool = function write_bool(value) {
-      return this._push(writeByte, 1, value ? 1 : 0);
-    };
-    function writeFixed32(val, buf, pos) {
-      buf[pos] = val & 255;
-      buf[pos + 1] = val >>> 8 & 255;
-      buf[pos + 2] = val >>> 16 & 255;
-      buf[pos + 3] = val >>> 24;
-    }
-    Writer.prototype.fixed32 = function write_fixed32(value) {
-      return this._push(writeFixed32, 4, value >>> 0);
-    };
-    Writer.prototype.sfixed32 = Writer.prototype.fixed32;
-    Writer.prototype.fixed64 = function write_fixed64(value) {
-      var bits = LongBits.from(value);
-      return this._push(writeFixed32, 4, bits.lo)._push(writeFixed32, 4, bits.hi);
-    };
-    Writer.prototype.sfixed64 = Writer.prototype.fixed64;
-    Writer.prototype.float = function write_float(value) {
-      return this._push(util.float.writeFloatLE, 4, value);
-    };
-    Writer.prototype.double = function write_double(value) {
-      return this._push(util.float.writeDoubleLE, 8, value);
-    };
-    var writeBytes = util.Array.prototype.set ? function writeBytes_set(val, buf, pos) {
-      buf.set(val, pos);
-    } : function writeBytes_for(val, buf, pos) {
-      for (var i = 0; i < val.length; ++i)
-        buf[pos + i] = val[i];
-    };
-    Writer.prototype.bytes = function write_bytes(value) {
-      var len2 = value.length >>> 0;
-      if (!len2)
-        return this._push(writeByte, 1, 0);
-      if (util.isString(value)) {
-        var buf = Writer.alloc(len2 = base64.length(value));
-        base64.decode(value, buf, 0);
-        value = buf;
-      }
-      return this.uint32(len2)._push(writeBytes, len2, value);
-    };
-    Writer.prototype.string = function write_string(value) {
-      var len2 = utf82.length(value);
-      return len2 ? this.uint32(len2)._push(utf82.write, len2, value) : this._push(writeByte, 1, 0);
-    };
-    Writer.prototype.fork = function fork() {
-      this.states = new State(this);
-      this.head = this.tail = new Op(noop, 0, 0);
-      this.len = 0;
-      return this;
-    };
-    Writer.prototype.reset = function reset() {
-      if (this.states) {
-        this.head = this.states.head;
-        this.tail = this.states.tail;
-        this.len = this.states.len;
-        this.states = this.states.next;
-      } else {
-        this.head = this.tail = new Op(noop, 0, 0);
-        this.len = 0;
-      }
-      return this;
-    };
-    Writer.prototype.ldelim = function ldelim() {
-      var head = this.head, tail = this.tail, len2 = this.len;
-      this.reset().uint32(len2);
-      if (len2) {
-        this.tail.next = head.next;
-        this.tail = tail;
-        this.len += len2;
-      }
-      return this;
-    };
-    Writer.prototype.finish = function finish() {
-      var head = this.head.next, buf = this.constructor.alloc(this.len), pos = 0;
-      while (head) {
-        head.fn(head.val, buf, pos);
-        pos += head.len;
-        head = head.next;
-      }
-      return buf;
-    };
-    Writer._configure = function(BufferWriter_) {
-      BufferWriter = BufferWriter_;
-      Writer.create = create();
-      BufferWriter._configure();
-    };
-  }
-});
-
-// node_modules/protobufjs/src/writer_buffer.js
-var require_writer_buffer = __commonJS({
-  "node_modules/protobufjs/src/writer_buffer.js"(exports, module) {
-    "use strict";
-    module.exports = BufferWriter;
-    var Writer = require_writer();
-    (BufferWriter.prototype = Object.create(Writer.prototype)).constructor = BufferWriter;
-    var util = require_minimal();
-    function BufferWriter() {
-      Writer.call(this);
-    }
-    BufferWriter._configure = function() {
-      BufferWriter.alloc = util._Buffer_allocUnsafe;
-      BufferWriter.writeBytesBuffer = util.Buffer && util.Buffer.prototype instanceof Uint8Array && util.Buffer.prototype.set.name === "set" ? function writeBytesBuffer_set(val, buf, pos) {
-        buf.set(val, pos);
-      } : function writeBytesBuffer_copy(val, buf, pos) {
-        if (val.copy)
-          val.copy(buf, pos, 0, val.length);
-        else for (var i = 0; i < val.length; )
-          buf[pos++] = val[i++];
-      };
-    };
-    BufferWriter.prototype.bytes = function write_bytes_buffer(value) {
-      if (util.isString(value))
-        value = util._Buffer_from(value, "base64");
-      var len2 = value.length >>> 0;
-      this.uint32(len2);
-      if (len2)
-        this._push(BufferWriter.writeBytesBuffer, len2, value);
-      return this;
-    };
-    function writeStringBuffer(val, buf, pos) {
-      if (val.length < 40)
-        util.utf8.write(val, buf, pos);
-      else if (buf.utf8Write)
-        buf.utf8Write(val, pos);
-      else
-        buf.write(val, pos);
-    }
-    BufferWriter.prototype.string = function write_string_buffer(value) {
-      var len2 = util.Buffer.byteLength(value);
-      this.uint32(len2);
-      if (len2)
-        this._push(writeStringBuffer, len2, value);
-      return this;
-    };
-    BufferWriter._configure();
-  }
-});
-
-// node_modules/protobufjs/src/reader.js
-var require_reader = __commonJS({
-  "node_modules/protobufjs/src/reader.js"(exports, module) {
-    "use strict";
-    module.exports = Reader;
-    var util = require_minimal();
-    var BufferReader;
-    var LongBits = util.LongBits;
-    var utf82 = util.utf8;
-    function indexOutOfRange(reader, writeLength) {
-      return RangeError("index out of range: " + reader.pos + " + " + (writeLength || 1) + " > " + reader.len);
-    }
-    function Reader(buffer) {
-      this.buf = buffer;
-      this.pos = 0;
-      this.len = buffer.length;
-    }
-    var create_array = typeof Uint8Array !== "undefined" ? function create_typed_array(buffer) {
-      if (buffer instanceof Uint8Array || Array.isArray(buffer))
-        return new Reader(buffer);
-      throw Error("illegal buffer");
-    } : function create_array2(buffer) {
-      if (Array.isArray(buffer))
-        return new Reader(buffer);
-      throw Error("illegal buffer");
-    };
-    var create = function create2() {
-      return util.Buffer ? function create_buffer_setup(buffer) {
-        return (Reader.create = function create_buffer(buffer2) {
-          return util.Buffer.isBuffer(buffer2) ? new BufferReader(buffer2) : create_array(buffer2);
-        })(buffer);
-      } : create_array;
-    };
-    Reader.create = create();
-    Reader.prototype._slice = util.Array.prototype.subarray || /* istanbul ignore next */
-    util.Array.prototype.slice;
-    Reader.prototype.uint32 = /* @__PURE__ */ (function read_uint32_setup() {
-      var value = 4294967295;
-      return function read_uint32() {
-        value = (this.buf[this.pos] & 127) >>> 0;
-        if (this.buf[this.pos++] < 128) return value;
-        value = (value | (this.buf[this.pos] & 127) << 7) >>> 0;
-        if (this.buf[this.pos++] < 128) return value;
-        value = (value | (this.buf[this.pos] & 127) << 14) >>> 0;
-        if (this.buf[this.pos++] < 128) return value;
-        value = (value | (this.buf[this.pos] & 127) << 21) >>> 0;
-        if (this.buf[this.pos++] < 128) return value;
-        value = (value | (this.buf[this.pos] & 15) << 28) >>> 0;
-        if (this.buf[this.pos++] < 128) return value;
-        if ((this.pos += 5) > this.len) {
-          this.pos = this.len;
-          throw indexOutOfRange(this, 10);
-        }
-        return value;
-      };
-    })();
-    Reader.prototype.int32 = function read_int32() {
-      return this.uint32() | 0;
-    };
-    Reader.prototype.sint32 = function read_sint32() {
-      var value = this.uint32();
-      return value >>> 1 ^ -(value & 1) | 0;
-    };
-    function readLongVarint() {
-      var bits = new LongBits(0, 0);
-      var i = 0;
-      if (this.len - this.pos > 4) {
-        for (; i < 4; ++i) {
-          bits.lo = (bits.lo | (this.buf[this.pos] & 127) << i * 7) >>> 0;
-          if (this.buf[this.pos++] < 128)
-            return bits;
-        }
-        bits.lo = (bits.lo | (this.buf[this.pos] & 127) << 28) >>> 0;
-        bits.hi = (bits.hi | (this.buf[this.pos] & 127) >> 4) >>> 0;
-        if (this.buf[this.pos++] < 128)
-          return bits;
-        i = 0;
-      } else {
-        for (; i < 3; ++i) {
-          if (this.pos >= this.len)
-            throw indexOutOfRange(this);
-          bits.lo = (bits.lo | (this.buf[this.pos] & 127) << i * 7) >>> 0;
-          if (this.buf[this.pos++] < 128)
-            return bits;
-        }
-        bits.lo = (bits.lo | (this.buf[this.pos++] & 127) << i * 7) >>> 0;
-        return bits;
-      }
-      if (this.len - this.pos > 4) {
-        for (; i < 5; ++i) {
-          bits.hi = (bits.hi | (this.buf[this.pos] & 127) << i * 7 + 3) >>> 0;
-          if (this.buf[this.pos++] < 128)
-            return bits;
-        }
-      } else {
-        for (; i < 5; ++i) {
-          if (this.pos >= this.len)
-            throw indexOutOfRange(this);
-          bits.hi = (bits.hi | (this.buf[this.pos] & 127) << i * 7 + 3) >>> 0;
-          if (this.buf[this.pos++] < 128)
-            return bits;
-        }
-      }
-      throw Error("invalid varint encoding");
-    }
-    Reader.prototype.bool = function read_bool() {
-      return this.uint32() !== 0;
-    };
-    function readFixed32_end(buf, end) {
-      return (buf[end - 4] | buf[end - 3] << 8 | buf[end - 2] << 16 | buf[end - 1] << 24) >>> 0;
-    }
-    Reader.prototype.fixed32 = function read_fixed32() {
-      if (this.pos + 4 > this.len)
-        throw indexOutOfRange(this, 4);
-      return readFixed32_end(this.buf, this.pos += 4);
-    };
-    Reader.prototype.sfixed32 = function read_sfixed32() {
-      if (this.pos + 4 > this.len)
-        throw indexOutOfRange(this, 4);
-      return readFixed32_end(this.buf, this.pos += 4) | 0;
-    };
-    function readFixed64() {
-      if (this.pos + 8 > this.len)
-        throw indexOutOfRange(this, 8);
-      return new LongBits(readFixed32_end(this.buf, this.pos += 4), readFixed32_end(this.buf, this.pos += 4));
-    }
-    Reader.prototype.float = function read_float() {
-      if (this.pos + 4 > this.len)
-        throw indexOutOfRange(this, 4);
-      var value = util.float.readFloatLE(this.buf, this.pos);
-      this.pos += 4;
-      return value;
-    };
-    Reader.prototype.double = function read_double() {
-      if (this.pos + 8 > this.len)
-        throw indexOutOfRange(this, 4);
-      var value = util.float.readDoubleLE(this.buf, this.pos);
-      this.pos += 8;
-      return value;
-    };
-    Reader.prototype.bytes = function read_bytes() {
-      var length = this.uint32(), start = this.pos, end = this.pos + length;
-      if (end > this.len)
-        throw indexOutOfRange(this, length);
-      this.pos += length;
-      if (Array.isArray(this.buf))
-        return this.buf.slice(start, end);
-      return start === end ? new this.buf.constructor(0) : this._slice.call(this.buf, start, end);
-    };
-    Reader.prototype.string = function read_string() {
-      var bytes = this.bytes();
-      return utf82.read(bytes, 0, bytes.length);
-    };
-    Reader.prototype.skip = function skip(length) {
-      if (typeof length === "number") {
-        if (this.pos + length > this.len)
-          throw indexOutOfRange(this, length);
-        this.pos += length;
-      } else {
-        do {
-          if (this.pos >= this.len)
-            throw indexOutOfRange(this);
-        } while (this.buf[this.pos++] & 128);
-      }
-      return this;
-    };
-    Reader.prototype.skipType = function(wireType) {
-      switch (wireType) {
-        case 0:
-          this.skip();
-          break;
-        case 1:
-          this.skip(8);
-          break;
-        case 2:
-          this.skip(this.uint32());
-          break;
-        case 3:
-          while ((wireType = this.uint32() & 7) !== 4) {
-            this.skipType(wireType);
-          }
-          break;
-        case 5:
-          this.skip(4);
-          break;
-        /* istanbul ignore next */
-        default:
-          throw Error("invalid wire type " + wireType + " at offset " + this.pos);
-      }
-      return this;
-    };
-    Reader._configure = function(BufferReader_) {
-      BufferReader = BufferReader_;
-      Reader.create = create();
-      BufferReader._configure();
-      var fn = util.Long ? "toLong" : (
-        /* istanbul ignore next */
-        "toNumber"
-      );
-      util.merge(Reader.prototype, {
-        int64: function read_int64() {
-          return readLongVarint.call(this)[fn](false);
-        },
-        uint64: function read_uint64() {
-          return readLongVarint.call(this)[fn](true);
-        },
-        sint64: function read_sint64() {
-          return readLongVarint.call(this).zzDecode()[fn](false);
-        },
-        fixed64: function read_fixed64() {
-          return readFixed64.call(this)[fn](true);
-        },
-        sfixed64: function read_sfixed64() {
-          return readFixed64.call(this)[fn](false);
-        }
-      });
-    };
-  }
-});
-
-// node_modules/protobufjs/src/reader_buffer.js
-var require_reader_buffer = __commonJS({
-  "node_modules/protobufjs/src/reader_buffer.js"(exports, module) {
-    "use strict";
-    module.exports = BufferReader;
-    var Reader = require_reader();
-    (BufferReader.prototype = Object.create(Reader.prototype)).constructor = BufferReader;
-    var util = require_minimal();
-    function BufferReader(buffer) {
-      Reader.call(this, buffer);
-    }
-    BufferReader._configure = function() {
-      if (util.Buffer)
-        BufferReader.prototype._slice = util.Buffer.prototype.slice;
-    };
-    BufferReader.prototype.string = function read_string_buffer() {
-      var len2 = this.uint32();
-      return this.buf.utf8Slice ? this.buf.utf8Slice(this.pos, this.pos = Math.min(this.pos + len2, this.len)) : this.buf.toString("utf-8", this.pos, this.pos = Math.min(this.pos + len2, this.len));
-    };
-    BufferReader._configure();
-  }
-});
-
-// node_modules/protobufjs/src/rpc/service.js
-var require_service = __commonJS({
-  "node_modules/protobufjs/src/rpc/service.js"(exports, module) {
-    "use strict";
-    module.exports = Service;
-    var util = require_minimal();
-    (Service.prototype = Object.create(util.EventEmitter.prototype)).constructor = Service;
-    function Service(rpcImpl, requestDelimited, responseDelimited) {
-      if (typeof rpcImpl !== "function")
-        throw TypeError("rpcImpl must be a function");
-      util.EventEmitter.call(this);
-      this.rpcImpl = rpcImpl;
-      this.requestDelimited = Boolean(requestDelimited);
-      this.responseDelimited = Boolean(responseDelimited);
-    }
-    Service.prototype.rpcCall = function rpcCall(method, requestCtor, responseCtor, request, callback) {
-      if (!request)
-        throw TypeError("request must be specified");
-      var self2 = this;
-      if (!callback)
-        return util.asPromise(rpcCall, self2, method, requestCtor, responseCtor, request);
-      if (!self2.rpcImpl) {
-        setTimeout(function() {
-          callback(Error("already ended"));
-        }, 0);
-        return void 0;
-      }
-      try {
-        return self2.rpcImpl(
-          method,
-          requestCtor[self2.requestDelimited ? "encodeDelimited" : "encode"](request).finish(),
-          function rpcCallback(err, response) {
-            if (err) {
-              self2.emit("error", err, method);
-              return callback(err);
-            }
-            if (response === null) {
-              self2.end(
-                /* endedByRPC */
-                true
-              );
-              return void 0;
-            }
-            if (!(response instanceof responseCtor)) {
-              try {
-                response = responseCtor[self2.responseDelimited ? "decodeDelimited" : "decode"](response);
-              } catch (err2) {
-                self2.emit("error", err2, method);
-                return callback(err2);
-              }
-            }
-            self2.emit("data", response, method);
-            return callback(null, response);
-          }
-        );
-      } catch (err) {
-        self2.emit("error", err, method);
-        setTimeout(function() {
-          callback(err);
-        }, 0);
-        return void 0;
-      }
-    };
-    Service.prototype.end = function end(endedByRPC) {
-      if (this.rpcImpl) {
-        if (!endedByRPC)
-          this.rpcImpl(null, null, null);
-        this.rpcImpl = null;
-        this.emit("end").off();
-      }
-      return this;
-    };
-  }
-});
-
-// node_modules/protobufjs/src/rpc.js
-var require_rpc = __commonJS({
-  "node_modules/protobufjs/src/rpc.js"(exports) {
-    "use strict";
-    var rpc = exports;
-    rpc.Service = require_service();
-  }
-});
-
-// node_modules/protobufjs/src/roots.js
-var require_roots = __commonJS({
-  "node_modules/protobufjs/src/roots.js"(exports, module) {
-    "use strict";
-    module.exports = {};
-  }
-});
-
-// node_modules/protobufjs/src/index-minimal.js
-var require_index_minimal = __commonJS({
-  "node_modules/protobufjs/src/index-minimal.js"(exports) {
-    "use strict";
-    var protobuf = exports;
-    protobuf.build = "minimal";
-    protobuf.Writer = require_writer();
-    protobuf.BufferWriter = require_writer_buffer();
-    protobuf.Reader = require_reader();
-    protobuf.BufferReader = require_reader_buffer();
-    protobuf.util = require_minimal();
-    protobuf.rpc = require_rpc();
-    protobuf.roots = require_roots();
-    protobuf.configure = configure;
-    function configure() {
-      protobuf.util._configure();
-      protobuf.Writer._configure(protobuf.BufferWriter);
-      protobuf.Reader._configure(protobuf.BufferReader);
-    }
-    configure();
-  }
-});
-
-// node_modules/protobufjs/minimal.js
-var require_minimal2 = __commonJS({
-  "node_modules/protobufjs/minimal.js"(exports, module) {
-    "use strict";
-    module.exports = require_index_minimal();
-  }
-});
-
-// node_modules/onnx-proto/dist/onnx.js
-var require_onnx = __commonJS({
-  "node_modules/onnx-proto/dist/onnx.js"(exports, module) {
-    "use strict";
-    var $protobuf = require_minimal2();
-    var $Reader = $protobuf.Reader;
-    var $Writer = $protobuf.Writer;
-    var $util = $protobuf.util;
-    var $root = $protobuf.roots["default"] || ($protobuf.roots["default"] = {});
-    $root.onnx = (function() {
-      var onnx2 = {};
-      onnx2.Version = (function() {
-        var valuesById = {}, values = Object.create(valuesById);
-        values[valuesById[0] = "_START_VERSION"] = 0;
-        values[valuesById[1] = "IR_VERSION_2017_10_10"] = 1;
-        values[valuesById[2] = "IR_VERSION_2017_10_30"] = 2;
-        values[valuesById[3] = "IR_VERSION_2017_11_3"] = 3;
-        values[valuesById[4] = "IR_VERSION_2019_1_22"] = 4;
-        values[valuesById[5] = "IR_VERSION_2019_3_18"] = 5;
-        values[valuesById[6] = "IR_VERSION_2019_9_19"] = 6;
-        values[valuesById[7] = "IR_VERSION_2020_5_8"] = 7;
-        values[valuesById[8] = "IR_VERSION"] = 8;
-        return values;
-      })();
-      onnx2.AttributeProto = (function() {
-        function AttributeProto(properties) {
-          this.floats = [];
-          this.ints = [];
-          this.strings = [];
-          this.tensors = [];
-          this.graphs = [];
-          this.sparseTensors = [];
-          this.typeProtos = [];
-          if (properties) {
-            for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-              if (properties[keys[i]] != null)
-                this[keys[i]] = properties[keys[i]];
-          }
-        }
-        AttributeProto.prototype.name = "";
-        AttributeProto.prototype.refAttrName = "";
-        AttributeProto.prototype.docString = "";
-        AttributeProto.prototype.type = 0;
-        AttributeProto.prototype.f = 0;
-        AttributeProto.prototype.i = $util.Long ? $util.Long.fromBits(0, 0, false) : 0;
-        AttributeProto.prototype.s = $util.newBuffer([]);
-        AttributeProto.prototype.t = null;
-        AttributeProto.prototype.g = null;
-        AttributeProto.prototype.sparseTensor = null;
-        AttributeProto.prototype.tp = null;
-        AttributeProto.prototype.floats = $util.emptyArray;
-        AttributeProto.prototype.ints = $util.emptyArray;
-        AttributeProto.prototype.strings = $util.emptyArray;
-        AttributeProto.prototype.tensors = $util.emptyArray;
-        AttributeProto.prototype.graphs = $util.emptyArray;
-        AttributeProto.prototype.sparseTensors = $util.emptyArray;
-        AttributeProto.prototype.typeProtos = $util.emptyArray;
-        AttributeProto.create = function create(properties) {
-          return new AttributeProto(properties);
-        };
-        AttributeProto.encode = function encode(message, writer) {
-          if (!writer)
-            writer = $Writer.create();
-          if (message.name != null && Object.hasOwnProperty.call(message, "name"))
-            writer.uint32(
-              /* id 1, wireType 2 =*/
-              10
-            ).string(message.name);
-          if (message.f != null && Object.hasOwnProperty.call(message, "f"))
-            writer.uint32(
-              /* id 2, wireType 5 =*/
-              21
-            ).float(message.f);
-          if (message.i != null && Object.hasOwnProperty.call(message, "i"))
-            writer.uint32(
-              /* id 3, wireType 0 =*/
-              24
-            ).int64(message.i);
-          if (message.s != null && Object.hasOwnProperty.call(message, "s"))
-            writer.uint32(
-              /* id 4, wireType 2 =*/
-              34
-            ).bytes(message.s);
-          if (message.t != null && Object.hasOwnProperty.call(message, "t"))
-            $root.onnx.TensorProto.encode(message.t, writer.uint32(
-              /* id 5, wireType 2 =*/
-              42
-            ).fork()).ldelim();
-          if (message.g != null && Object.hasOwnProperty.call(message, "g"))
-            $root.onnx.GraphProto.encode(message.g, writer.uint32(
-              /* id 6, wireType 2 =*/
-              50
-            ).fork()).ldelim();
-          if (message.floats != null && message.floats.length) {
-            writer.uint32(
-              /* id 7, wireType 2 =*/
-              58
-            ).fork();
-            for (var i = 0; i < message.floats.length; ++i)
-              writer.float(message.floats[i]);
-            writer.ldelim();
-          }
-          if (message.ints != null && message.ints.length) {
-            writer.uint32(
-              /* id 8, wireType 2 =*/
-              66
-            ).fork();
-            for (var i = 0; i < message.ints.length; ++i)
-              writer.int64(message.ints[i]);
-            writer.ldelim();
-          }
-          if (message.strings != null && message.strings.length)
-            for (var i = 0; i < message.strings.length; ++i)
-              writer.uint32(
-                /* id 9, wireType 2 =*/
-                74
-              ).bytes(message.strings[i]);
-          if (message.tensors != null && message.tensors.length)
-            for (var i = 0; i < message.tensors.length; ++i)
-              $root.onnx.TensorProto.encode(message.tensors[i], writer.uint32(
-                /* id 10, wireType 2 =*/
-                82
-              ).fork()).ldelim();
-          if (message.graphs != null && message.graphs.length)
-            for (var i = 0; i < message.graphs.length; ++i)
-              $root.onnx.GraphProto.encode(message.graphs[i], writer.uint32(
-                /* id 11, wireType 2 =*/
-                90
-              ).fork()).ldelim();
-          if (message.docString != null && Object.hasOwnProperty.call(message, "docString"))
-            writer.uint32(
-              /* id 13, wireType 2 =*/
-              106
-            ).string(message.docString);
-          if (message.tp != null && Object.hasOwnProperty.call(message, "tp"))
-            $root.onnx.TypeProto.encode(message.tp, writer.uint32(
-              /* id 14, wireType 2 =*/
-              114
-            ).fork()).ldelim();
-          if (message.typeProtos != null && message.typeProtos.length)
-            for (var i = 0; i < message.typeProtos.length; ++i)
-              $root.onnx.TypeProto.encode(message.typeProtos[i], writer.uint32(
-                /* id 15, wireType 2 =*/
-                122
-              ).fork()).ldelim();
-          if (message.type != null && Object.hasOwnProperty.call(message, "type"))
-            writer.uint32(
-              /* id 20, wireType 0 =*/
-              160
-            ).int32(message.type);
-          if (message.refAttrName != null && Object.hasOwnProperty.call(message, "refAttrName"))
-            writer.uint32(
-              /* id 21, wireType 2 =*/
-              170
-            ).string(message.refAttrName);
-          if (message.sparseTensor != null && Object.hasOwnProperty.call(message, "sparseTensor"))
-            $root.onnx.SparseTensorProto.encode(message.sparseTensor, writer.uint32(
-              /* id 22, wireType 2 =*/
-              178
-            ).fork()).ldelim();
-          if (message.sparseTensors != null && message.sparseTensors.length)
-            for (var i = 0; i < message.sparseTensors.length; ++i)
-              $root.onnx.SparseTensorProto.encode(message.sparseTensors[i], writer.uint32(
-                /* id 23, wireType 2 =*/
-                186
-              ).fork()).ldelim();
-          return writer;
-        };
-        AttributeProto.encodeDelimited = function encodeDelimited(message, writer) {
-          return this.encode(message, writer).ldelim();
-        };
-        AttributeProto.decode = function decode(reader, length) {
-          if (!(reader instanceof $Reader))
-            reader = $Reader.create(reader);
-          var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.AttributeProto();
-          while (reader.pos < end) {
-            var tag = reader.uint32();
-            switch (tag >>> 3) {
-              case 1:
-                message.name = reader.string();
-                break;
-              case 21:
-                message.refAttrName = reader.string();
-                break;
-              case 13:
-                message.docString = reader.string();
-                break;
-              case 20:
-                message.type = reader.int32();
-                break;
-              case 2:
-                message.f = reader.float();
-                break;
-              case 3:
-                message.i = reader.int64();
-                break;
-              case 4:
-                message.s = reader.bytes();
-                break;
-              case 5:
-                message.t = $root.onnx.TensorProto.decode(reader, reader.uint32());
-                break;
-              case 6:
-                message.g = $root.onnx.GraphProto.decode(reader, reader.uint32());
-                break;
-              case 22:
-                message.sparseTensor = $root.onnx.SparseTensorProto.decode(reader, reader.uint32());
-                break;
-              case 14:
-                message.tp = $root.onnx.TypeProto.decode(reader, reader.uint32());
-                break;
-              case 7:
-                if (!(message.floats && message.floats.length))
-                  message.floats = [];
-                if ((tag & 7) === 2) {
-                  var end2 = reader.uint32() + reader.pos;
-                  while (reader.pos < end2)
-                    message.floats.push(reader.float());
-                } else
-                  message.floats.push(reader.float());
-                break;
-              case 8:
-                if (!(message.ints && message.ints.length))
-                  message.ints = [];
-                if ((tag & 7) === 2) {
-                  var end2 = reader.uint32() + reader.pos;
-                  while (reader.pos < end2)
-                    message.ints.push(reader.int64());
-                } else
-                  message.ints.push(reader.int64());
-                break;
-              case 9:
-                if (!(message.strings && message.strings.length))
-                  message.strings = [];
-                message.strings.push(reader.bytes());
-                break;
-              case 10:
-                if (!(message.tensors && message.tensors.length))
-                  message.tensors = [];
-                message.tensors.push($root.onnx.TensorProto.decode(reader, reader.uint32()));
-                break;
-              case 11:
-                if (!(message.graphs && message.graphs.length))
-                  message.graphs = [];
-                message.graphs.push($root.onnx.GraphProto.decode(reader, reader.uint32()));
-                break;
-              case 23:
-                if (!(message.sparseTensors && message.sparseTensors.length))
-                  message.sparseTensors = [];
-                message.sparseTensors.push($root.onnx.SparseTensorProto.decode(reader, reader.uint32()));
-                break;
-              case 15:
-                if (!(message.typeProtos && message.typeProtos.length))
-                  message.typeProtos = [];
-                message.typeProtos.push($root.onnx.TypeProto.decode(reader, reader.uint32()));
-                break;
-              default:
-                reader.skipType(tag & 7);
-                break;
-            }
-          }
-          return message;
-        };
-        AttributeProto.decodeDelimited = function decodeDelimited(reader) {
-          if (!(reader instanceof $Reader))
-            reader = new $Reader(reader);
-          return this.decode(reader, reader.uint32());
-        };
-        AttributeProto.verify = function verify(message) {
-          if (typeof message !== "object" || message === null)
-            return "object expected";
-          if (message.name != null && message.hasOwnProperty("name")) {
-            if (!$util.isString(message.name))
-              return "name: string expected";
-          }
-          if (message.refAttrName != null && message.hasOwnProperty("refAttrName")) {
-            if (!$util.isString(message.refAttrName))
-              return "refAttrName: string expected";
-          }
-          if (message.docString != null && message.hasOwnProperty("docString")) {
-            if (!$util.isString(message.docString))
-              return "docString: string expected";
-          }
-          if (message.type != null && message.hasOwnProperty("type"))
-            switch (message.type) {
-              default:
-                return "type: enum value expected";
-              case 0:
-              case 1:
-              case 2:
-              case 3:
-              case 4:
-              case 5:
-              case 11:
-              case 13:
-              case 6:
-              case 7:
-              case 8:
-              case 9:
-              case 10:
-              case 12:
-              case 14:
-                break;
-            }
-          if (message.f != null && message.hasOwnProperty("f")) {
-            if (typeof message.f !== "number")
-              return "f: number expected";
-          }
-          if (message.i != null && message.hasOwnProperty("i")) {
-            if (!$util.isInteger(message.i) && !(message.i && $util.isInteger(message.i.low) && $util.isInteger(message.i.high)))
-              return "i: integer|Long expected";
-          }
-          if (message.s != null && message.hasOwnProperty("s")) {
-            if (!(message.s && typeof message.s.length === "number" || $util.isString(message.s)))
-              return "s: buffer expected";
-          }
-          if (message.t != null && message.hasOwnProperty("t")) {
-            var error = $root.onnx.TensorProto.verify(message.t);
-            if (error)
-              return "t." + error;
-          }
-          if (message.g != null && message.hasOwnProperty("g")) {
-            var error = $root.onnx.GraphProto.verify(message.g);
-            if (error)
-              return "g." + error;
-          }
-          if (message.sparseTensor != null && message.hasOwnProperty("sparseTensor")) {
-            var error = $root.onnx.SparseTensorProto.verify(message.sparseTensor);
-            if (error)
-              return "sparseTensor." + error;
-          }
-          if (message.tp != null && message.hasOwnProperty("tp")) {
-            var error = $root.onnx.TypeProto.verify(message.tp);
-            if (error)
-              return "tp." + error;
-          }
-          if (message.floats != null && message.hasOwnProperty("floats")) {
-            if (!Array.isArray(message.floats))
-              return "floats: array expected";
-            for (var i = 0; i < message.floats.length; ++i)
-              if (typeof message.floats[i] !== "number")
-                return "floats: number[] expected";
-          }
-          if (message.ints != null && message.hasOwnProperty("ints")) {
-            if (!Array.isArray(message.ints))
-              return "ints: array expected";
-            for (var i = 0; i < message.ints.length; ++i)
-              if (!$util.isInteger(message.ints[i]) && !(message.ints[i] && $util.isInteger(message.ints[i].low) && $util.isInteger(message.ints[i].high)))
-                return "ints: integer|Long[] expected";
-          }
-          if (message.strings != null && message.hasOwnProperty("strings")) {
-            if (!Array.isArray(message.strings))
-              return "strings: array expected";
-            for (var i = 0; i < message.strings.length; ++i)
-              if (!(message.strings[i] && typeof message.strings[i].length === "number" || $util.isString(message.strings[i])))
-                return "strings: buffer[] expected";
-          }
-          if (message.tensors != null && message.hasOwnProperty("tensors")) {
-            if (!Array.isArray(message.tensors))
-              return "tensors: array expected";
-            for (var i = 0; i < message.tensors.length; ++i) {
-              var error = $root.onnx.TensorProto.verify(message.tensors[i]);
-              if (error)
-                return "tensors." + error;
-            }
-          }
-          if (message.graphs != null && message.hasOwnProperty("graphs")) {
-            if (!Array.isArray(message.graphs))
-              return "graphs: array expected";
-            for (var i = 0; i < message.graphs.length; ++i) {
-              var error = $root.onnx.GraphProto.verify(message.graphs[i]);
-              if (error)
-                return "graphs." + error;
-            }
-          }
-          if (message.sparseTensors != null && message.hasOwnProperty("sparseTensors")) {
-            if (!Array.isArray(message.sparseTensors))
-              return "sparseTensors: array expected";
-            for (var i = 0; i < message.sparseTensors.length; ++i) {
-              var error = $root.onnx.SparseTensorProto.verify(message.sparseTensors[i]);
-              if (error)
-                return "sparseTensors." + error;
-            }
-          }
-          if (message.typeProtos != null && message.hasOwnProperty("typeProtos")) {
-            if (!Array.isArray(message.typeProtos))
-              return "typeProtos: array expected";
-            for (var i = 0; i < message.typeProtos.length; ++i) {
-              var error = $root.onnx.TypeProto.verify(message.typeProtos[i]);
-              if (error)
-                return "typeProtos." + error;
-            }
-          }
-          return null;
-        };
-        AttributeProto.fromObject = function fromObject(object) {
-          if (object instanceof $root.onnx.AttributeProto)
-            return object;
-          var message = new $root.onnx.AttributeProto();
-          if (object.name != null)
-            message.name = String(object.name);
-          if (object.refAttrName != null)
-            message.refAttrName = String(object.refAttrName);
-          if (object.docString != null)
-            message.docString = String(object.docString);
-          switch (object.type) {
-            case "UNDEFINED":
-            case 0:
-              message.type = 0;
-              break;
-            case "FLOAT":
-            case 1:
-              message.type = 1;
-              break;
-            case "INT":
-            case 2:
-              message.type = 2;
-              break;
-            case "STRING":
-            case 3:
-              message.type = 3;
-              break;
-            case "TENSOR":
-            case 4:
-              message.type = 4;
-              break;
-            case "GRAPH":
-            case 5:
-              message.type = 5;
-              break;
-            case "SPARSE_TENSOR":
-            case 11:
-              message.type = 11;
-              break;
-            case "TYPE_PROTO":
-            case 13:
-              message.type = 13;
-              break;
-            case "FLOATS":
-            case 6:
-              message.type = 6;
-              break;
-            case "INTS":
-            case 7:
-              message.type = 7;
-              break;
-            case "STRINGS":
-            case 8:
-              message.type = 8;
-              break;
-            case "TENSORS":
-            case 9:
-              message.type = 9;
-              break;
-            case "GRAPHS":
-            case 10:
-              message.type = 10;
-              break;
-            case "SPARSE_TENSORS":
-            case 12:
-              message.type = 12;
-              break;
-            case "TYPE_PROTOS":
-            case 14:
-              message.type = 14;
-              break;
-          }
-          if (object.f != null)
-            message.f = Number(object.f);
-          if (object.i != null) {
-            if ($util.Long)
-              (message.i = $util.Long.fromValue(object.i)).unsigned = false;
-            else if (typeof object.i === "string")
-              message.i = parseInt(object.i, 10);
-            else if (typeof object.i === "number")
-              message.i = object.i;
-            else if (typeof object.i === "object")
-              message.i = new $util.LongBits(object.i.low >>> 0, object.i.high >>> 0).toNumber();
-          }
-          if (object.s != null) {
-            if (typeof object.s === "string")
-              $util.base64.decode(object.s, message.s = $util.newBuffer($util.base64.length(object.s)), 0);
-            else if (object.s.length)
-              message.s = object.s;
-          }
-          if (object.t != null) {
-            if (typeof object.t !== "object")
-              throw TypeError(".onnx.AttributeProto.t: object expected");
-            message.t = $root.onnx.TensorProto.fromObject(object.t);
-          }
-          if (object.g != null) {
-            if (typeof object.g !== "object")
-              throw TypeError(".onnx.AttributeProto.g: object expected");
-            message.g = $root.onnx.GraphProto.fromObject(object.g);
-          }
-          if (object.sparseTensor != null) {
-            if (typeof object.sparseTensor !== "object")
-              throw TypeError(".onnx.AttributeProto.sparseTensor: object expected");
-            message.sparseTensor = $root.onnx.SparseTensorProto.fromObject(object.sparseTensor);
-          }
-          if (object.tp != null) {
-            if (typeof object.tp !== "object")
-              throw TypeError(".onnx.AttributeProto.tp: object expected");
-            message.tp = $root.onnx.TypeProto.fromObject(object.tp);
-          }
-          if (object.floats) {
-            if (!Array.isArray(object.floats))
-              throw TypeError(".onnx.AttributeProto.floats: array expected");
-            message.floats = [];
-            for (var i = 0; i < object.floats.length; ++i)
-              message.floats[i] = Number(object.floats[i]);
-          }
-          if (object.ints) {
-            if (!Array.isArray(object.ints))
-              throw TypeError(".onnx.AttributeProto.ints: array expected");
-            message.ints = [];
-            for (var i = 0; i < object.ints.length; ++i)
-              if ($util.Long)
-                (message.ints[i] = $util.Long.fromValue(object.ints[i])).unsigned = false;
-              else if (typeof object.ints[i] === "string")
-                message.ints[i] = parseInt(object.ints[i], 10);
-              else if (typeof object.ints[i] === "number")
-                message.ints[i] = object.ints[i];
-              else if (typeof object.ints[i] === "object")
-                message.ints[i] = new $util.LongBits(object.ints[i].low >>> 0, object.ints[i].high >>> 0).toNumber();
-          }
-          if (object.strings) {
-            if (!Array.isArray(object.strings))
-              throw TypeError(".onnx.AttributeProto.strings: array expected");
-            message.strings = [];
-            for (var i = 0; i < object.strings.length; ++i)
-              if (typeof object.strings[i] === "string")
-                $util.base64.decode(object.strings[i], message.strings[i] = $util.newBuffer($util.base64.length(object.strings[i])), 0);
-              else if (object.strings[i].length)
-                message.strings[i] = object.strings[i];
-          }
-          if (object.tensors) {
-            if (!Array.isArray(object.tensors))
-              throw TypeError(".onnx.AttributeProto.tensors: array expected");
-            message.tensors = [];
-            for (var i = 0; i < object.tensors.length; ++i) {
-              if (typeof object.tensors[i] !== "object")
-                throw TypeError(".onnx.AttributeProto.tensors: object expected");
-              message.tensors[i] = $root.onnx.TensorProto.fromObject(object.tensors[i]);
-            }
-          }
-          if (object.graphs) {
-            if (!Array.isArray(object.graphs))
-              throw TypeError(".onnx.AttributeProto.graphs: array expected");
-            message.graphs = [];
-            for (var i = 0; i < object.graphs.length; ++i) {
-              if (typeof object.graphs[i] !== "object")
-                throw TypeError(".onnx.AttributeProto.graphs: object expected");
-              message.graphs[i] = $root.onnx.GraphProto.fromObject(object.graphs[i]);
-            }
-          }
-          if (object.sparseTensors) {
-            if (!Array.isArray(object.sparseTensors))
-              throw TypeError(".onnx.AttributeProto.sparseTensors: array expected");
-            message.sparseTensors = [];
-            for (var i = 0; i < object.sparseTensors.length; ++i) {
-              if (typeof object.sparseTensors[i] !== "object")
-                throw TypeError(".onnx.AttributeProto.sparseTensors: object expected");
-              message.sparseTensors[i] = $root.onnx.SparseTensorProto.fromObject(object.sparseTensors[i]);
-            }
-          }
-          if (object.typeProtos) {
-            if (!Array.isArray(object.typeProtos))
-              throw TypeError(".onnx.AttributeProto.typeProtos: array expected");
-            message.typeProtos = [];
-            for (var i = 0; i < object.typeProtos.length; ++i) {
-              if (typeof object.typeProtos[i] !== "object")
-                throw TypeError(".onnx.AttributeProto.typeProtos: object expected");
-              message.typeProtos[i] = $root.onnx.TypeProto.fromObject(object.typeProtos[i]);
-            }
-          }
-          return message;
-        };
-        AttributeProto.toObject = function toObject(message, options) {
-          if (!options)
-            options = {};
-          var object = {};
-          if (options.arrays || options.defaults) {
-            object.floats = [];
-            object.ints = [];
-            object.strings = [];
-            object.tensors = [];
-            object.graphs = [];
-            object.typeProtos = [];
-            object.sparseTensors = [];
-          }
-          if (options.defaults) {
-            object.name = "";
-            object.f = 0;
-            if ($util.Long) {
-              var long = new $util.Long(0, 0, false);
-              object.i = options.longs === String ? long.toString() : options.longs === Number ? long.toNumber() : long;
-            } else
-              object.i = options.longs === String ? "0" : 0;
-            if (options.bytes === String)
-              object.s = "";
-            else {
-              object.s = [];
-              if (options.bytes !== Array)
-                object.s = $util.newBuffer(object.s);
-            }
-            object.t = null;
-            object.g = null;
-            object.docString = "";
-            object.tp = null;
-            object.type = options.enums === String ? "UNDEFINED" : 0;
-            object.refAttrName = "";
-            object.sparseTensor = null;
-          }
-          if (message.name != null && message.hasOwnProperty("name"))
-            object.name = message.name;
-          if (message.f != null && message.hasOwnProperty("f"))
-            object.f = options.json && !isFinite(message.f) ? String(message.f) : message.f;
-          if (message.i != null && message.hasOwnProperty("i"))
-            if (typeof message.i === "number")
-              object.i = options.longs === String ? String(message.i) : message.i;
-            else
-              object.i = options.longs === String ? $util.Long.prototype.toString.call(message.i) : options.longs === Number ? new $util.LongBits(message.i.low >>> 0, message.i.high >>> 0).toNumber() : message.i;
-          if (message.s != null && message.hasOwnProperty("s"))
-            object.s = options.bytes === String ? $util.base64.encode(message.s, 0, message.s.length) : options.bytes === Array ? Array.prototype.slice.call(message.s) : message.s;
-          if (message.t != null && message.hasOwnProperty("t"))
-            object.t = $root.onnx.TensorProto.toObject(message.t, options);
-          if (message.g != null && message.hasOwnProperty("g"))
-            object.g = $root.onnx.GraphProto.toObject(message.g, options);
-          if (message.floats && message.floats.length) {
-            object.floats = [];
-            for (var j = 0; j < message.floats.length; ++j)
-              object.floats[j] = options.json && !isFinite(message.floats[j]) ? String(message.floats[j]) : message.floats[j];
-          }
-          if (message.ints && message.ints.length) {
-            object.ints = [];
-            for (var j = 0; j < message.ints.length; ++j)
-              if (typeof message.ints[j] === "number")
-                object.ints[j] = options.longs === String ? String(message.ints[j]) : message.ints[j];
-              else
-                object.ints[j] = options.longs === String ? $util.Long.prototype.toString.call(message.ints[j]) : options.longs === Number ? new $util.LongBits(message.ints[j].low >>> 0, message.ints[j].high >>> 0).toNumber() : message.ints[j];
-          }
-          if (message.strings && message.strings.length) {
-            object.strings = [];
-            for (var j = 0; j < message.strings.length; ++j)
-              object.strings[j] = options.bytes === String ? $util.base64.encode(message.strings[j], 0, message.strings[j].length) : options.bytes === Array ? Array.prototype.slice.call(message.strings[j]) : message.strings[j];
-          }
-          if (message.tensors && message.tensors.length) {
-            object.tensors = [];
-            for (var j = 0; j < message.tensors.length; ++j)
-              object.tensors[j] = $root.onnx.TensorProto.toObject(message.tensors[j], options);
-          }
-          if (message.graphs && message.graphs.length) {
-            object.graphs = [];
-            for (var j = 0; j < message.graphs.length; ++j)
-              object.graphs[j] = $root.onnx.GraphProto.toObject(message.graphs[j], options);
-          }
-          if (message.docString != null && message.hasOwnProperty("docString"))
-            object.docString = message.docString;
-          if (message.tp != null && message.hasOwnProperty("tp"))
-            object.tp = $root.onnx.TypeProto.toObject(message.tp, options);
-          if (message.typeProtos && message.typeProtos.length) {
-            object.typeProtos = [];
-            for (var j = 0; j < message.typeProtos.length; ++j)
-              object.typeProtos[j] = $root.onnx.TypeProto.toObject(message.typeProtos[j], options);
-          }
-          if (message.type != null && message.hasOwnProperty("type"))
-            object.type = options.enums === String ? $root.onnx.AttributeProto.AttributeType[message.type] : message.type;
-          if (message.refAttrName != null && message.hasOwnProperty("refAttrName"))
-            object.refAttrName = message.refAttrName;
-          if (message.sparseTensor != null && message.hasOwnProperty("sparseTensor"))
-            object.sparseTensor = $root.onnx.SparseTensorProto.toObject(message.sparseTensor, options);
-          if (message.sparseTensors && message.sparseTensors.length) {
-            object.sparseTensors = [];
-            for (var j = 0; j < message.sparseTensors.length; ++j)
-              object.sparseTensors[j] = $root.onnx.SparseTensorProto.toObject(message.sparseTensors[j], options);
-          }
-          return object;
-        };
-        AttributeProto.prototype.toJSON = function toJSON() {
-          return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-        };
-        AttributeProto.AttributeType = (function() {
-          var valuesById = {}, values = Object.create(valuesById);
-          values[valuesById[0] = "UNDEFINED"] = 0;
-          values[valuesById[1] = "FLOAT"] = 1;
-          values[valuesById[2] = "INT"] = 2;
-          values[valuesById[3] = "STRING"] = 3;
-          values[valuesById[4] = "TENSOR"] = 4;
-          values[valuesById[5] = "GRAPH"] = 5;
-          values[valuesById[11] = "SPARSE_TENSOR"] = 11;
-          values[valuesById[13] = "TYPE_PROTO"] = 13;
-          values[valuesById[6] = "FLOATS"] = 6;
-          values[valuesById[7] = "INTS"] = 7;
-          values[valuesById[8] = "STRINGS"] = 8;
-          values[valuesById[9] = "TENSORS"] = 9;
-          values[valuesById[10] = "GRAPHS"] = 10;
-          values[valuesById[12] = "SPARSE_TENSORS"] = 12;
-          values[valuesById[14] = "TYPE_PROTOS"] = 14;
-          return values;
-        })();
-        return AttributeProto;
-      })();
-      onnx2.ValueInfoProto = (function() {
-        function ValueInfoProto(properties) {
-          if (properties) {
-            for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-              if (properties[keys[i]] != null)
-                this[keys[i]] = properties[keys[i]];
-          }
-        }
-        ValueInfoProto.prototype.name = "";
-        ValueInfoProto.prototype.type = null;
-        ValueInfoProto.prototype.docString = "";
-        ValueInfoProto.create = function create(properties) {
-          return new ValueInfoProto(properties);
-        };
-        ValueInfoProto.encode = function encode(message, writer) {
-          if (!writer)
-            writer = $Writer.create();
-          if (message.name != null && Object.hasOwnProperty.call(message, "name"))
-            writer.uint32(
-              /* id 1, wireType 2 =*/
-              10
-            ).string(message.name);
-          if (message.type != null && Object.hasOwnProperty.call(message, "type"))
-            $root.onnx.TypeProto.encode(message.type, writer.uint32(
-              /* id 2, wireType 2 =*/
-              18
-            ).fork()).ldelim();
-          if (message.docString != null && Object.hasOwnProperty.call(message, "docString"))
-            writer.uint32(
-              /* id 3, wireType 2 =*/
-              26
-            ).string(message.docString);
-          return writer;
-        };
-        ValueInfoProto.encodeDelimited = function encodeDelimited(message, writer) {
-          return this.encode(message, writer).ldelim();
-        };
-        ValueInfoProto.decode = function decode(reader, length) {
-          if (!(reader instanceof $Reader))
-            reader = $Reader.create(reader);
-          var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.ValueInfoProto();
-          while (reader.pos < end) {
-            var tag = reader.uint32();
-            switch (tag >>> 3) {
-              case 1:
-                message.name = reader.string();
-                break;
-              case 2:
-                message.type = $root.onnx.TypeProto.decode(reader, reader.uint32());
-                break;
-              case 3:
-                message.docString = reader.string();
-                break;
-              default:
-                reader.skipType(tag & 7);
-                break;
-            }
-          }
-          return message;
-        };
-        ValueInfoProto.decodeDelimited = function decodeDelimited(reader) {
-          if (!(reader instanceof $Reader))
-            reader = new $Reader(reader);
-          return this.decode(reader, reader.uint32());
-        };
-        ValueInfoProto.verify = function verify(message) {
-          if (typeof message !== "object" || message === null)
-            return "object expected";
-          if (message.name != null && message.hasOwnProperty("name")) {
-            if (!$util.isString(message.name))
-              return "name: string expected";
-          }
-          if (message.type != null && message.hasOwnProperty("type")) {
-            var error = $root.onnx.TypeProto.verify(message.type);
-            if (error)
-              return "type." + error;
-          }
-          if (message.docString != null && message.hasOwnProperty("docString")) {
-            if (!$util.isString(message.docString))
-              return "docString: string expected";
-          }
-          return null;
-        };
-        ValueInfoProto.fromObject = function fromObject(object) {
-          if (object instanceof $root.onnx.ValueInfoProto)
-            return object;
-          var message = new $root.onnx.ValueInfoProto();
-          if (object.name != null)
-            message.name = String(object.name);
-          if (object.type != null) {
-            if (typeof object.type !== "object")
-              throw TypeError(".onnx.ValueInfoProto.type: object expected");
-            message.type = $root.onnx.TypeProto.fromObject(object.type);
-          }
-          if (object.docString != null)
-            message.docString = String(object.docString);
-          return message;
-        };
-        ValueInfoProto.toObject = function toObject(message, options) {
-          if (!options)
-            options = {};
-          var object = {};
-          if (options.defaults) {
-            object.name = "";
-            object.type = null;
-            object.docString = "";
-          }
-          if (message.name != null && message.hasOwnProperty("name"))
-            object.name = message.name;
-          if (message.type != null && message.hasOwnProperty("type"))
-            object.type = $root.onnx.TypeProto.toObject(message.type, options);
-          if (message.docString != null && message.hasOwnProperty("docString"))
-            object.docString = message.docString;
-          return object;
-        };
-        ValueInfoProto.prototype.toJSON = function toJSON() {
-          return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-        };
-        return ValueInfoProto;
-      })();
-      onnx2.NodeProto = (function() {
-        function NodeProto(properties) {
-          this.input = [];
-          this.output = [];
-          this.attribute = [];
-          if (properties) {
-            for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-              if (properties[keys[i]] != null)
-                this[keys[i]] = properties[keys[i]];
-          }
-        }
-        NodeProto.prototype.input = $util.emptyArray;
-        NodeProto.prototype.output = $util.emptyArray;
-        NodeProto.prototype.name = "";
-        NodeProto.prototype.opType = "";
-        NodeProto.prototype.domain = "";
-        NodeProto.prototype.attribute = $util.emptyArray;
-        NodeProto.prototype.docString = "";
-        NodeProto.create = function create(properties) {
-          return new NodeProto(properties);
-        };
-        NodeProto.encode = function encode(message, writer) {
-          if (!writer)
-            writer = $Writer.create();
-          if (message.input != null && message.input.length)
-            for (var i = 0; i < message.input.length; ++i)
-              writer.uint32(
-                /* id 1, wireType 2 =*/
-                10
-              ).string(message.input[i]);
-          if (message.output != null && message.output.length)
-            for (var i = 0; i < message.output.length; ++i)
-              writer.uint32(
-                /* id 2, wireType 2 =*/
-                18
-              ).string(message.output[i]);
-          if (message.name != null && Object.hasOwnProperty.call(message, "name"))
-            writer.uint32(
-              /* id 3, wireType 2 =*/
-              26
-            ).string(message.name);
-          if (message.opType != null && Object.hasOwnProperty.call(message, "opType"))
-            writer.uint32(
-              /* id 4, wireType 2 =*/
-              34
-            ).string(message.opType);
-          if (message.attribute != null && message.attribute.length)
-            for (var i = 0; i < message.attribute.length; ++i)
-              $root.onnx.AttributeProto.encode(message.attribute[i], writer.uint32(
-                /* id 5, wireType 2 =*/
-                42
-              ).fork()).ldelim();
-          if (message.docString != null && Object.hasOwnProperty.call(message, "docString"))
-            writer.uint32(
-              /* id 6, wireType 2 =*/
-              50
-            ).string(message.docString);
-          if (message.domain != null && Object.hasOwnProperty.call(message, "domain"))
-            writer.uint32(
-              /* id 7, wireType 2 =*/
-              58
-            ).string(message.domain);
-          return writer;
-        };
-        NodeProto.encodeDelimited = function encodeDelimited(message, writer) {
-          return this.encode(message, writer).ldelim();
-        };
-        NodeProto.decode = function decode(reader, length) {
-          if (!(reader instanceof $Reader))
-            reader = $Reader.create(reader);
-          var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.NodeProto();
-          while (reader.pos < end) {
-            var tag = reader.uint32();
-            switch (tag >>> 3) {
-              case 1:
-                if (!(message.input && message.input.length))
-                  message.input = [];
-                message.input.push(reader.string());
-                break;
-              case 2:
-                if (!(message.output && message.output.length))
-                  message.output = [];
-                message.output.push(reader.string());
-                break;
-              case 3:
-                message.name = reader.string();
-                break;
-              case 4:
-                message.opType = reader.string();
-                break;
-              case 7:
-                message.domain = reader.string();
-                break;
-              case 5:
-                if (!(message.attribute && message.attribute.length))
-                  message.attribute = [];
-                message.attribute.push($root.onnx.AttributeProto.decode(reader, reader.uint32()));
-                break;
-              case 6:
-                message.docString = reader.string();
-                break;
-              default:
-                reader.skipType(tag & 7);
-                break;
-            }
-          }
-          return message;
-        };
-        NodeProto.decodeDelimited = function decodeDelimited(reader) {
-          if (!(reader instanceof $Reader))
-            reader = new $Reader(reader);
-          return this.decode(reader, reader.uint32());
-        };
-        NodeProto.verify = function verify(message) {
-          if (typeof message !== "object" || message === null)
-            return "object expected";
-          if (message.input != null && message.hasOwnProperty("input")) {
-            if (!Array.isArray(message.input))
-              return "input: array expected";
-            for (var i = 0; i < message.input.length; ++i)
-              if (!$util.isString(message.input[i]))
-                return "input: string[] expected";
-          }
-          if (message.output != null && message.hasOwnProperty("output")) {
-            if (!Array.isArray(message.output))
-              return "output: array expected";
-            for (var i = 0; i < message.output.length; ++i)
-              if (!$util.isString(message.output[i]))
-                return "output: string[] expected";
-          }
-          if (message.name != null && message.hasOwnProperty("name")) {
-            if (!$util.isString(message.name))
-              return "name: string expected";
-          }
-          if (message.opType != null && message.hasOwnProperty("opType")) {
-            if (!$util.isString(message.opType))
-              return "opType: string expected";
-          }
-          if (message.domain != null && message.hasOwnProperty("domain")) {
-            if (!$util.isString(message.domain))
-              return "domain: string expected";
-          }
-          if (message.attribute != null && message.hasOwnProperty("attribute")) {
-            if (!Array.isArray(message.attribute))
-              return "attribute: array expected";
-            for (var i = 0; i < message.attribute.length; ++i) {
-              var error = $root.onnx.AttributeProto.verify(message.attribute[i]);
-              if (error)
-                return "attribute." + error;
-            }
-          }
-          if (message.docString != null && message.hasOwnProperty("docString")) {
-            if (!$util.isString(message.docString))
-              return "docString: string expected";
-          }
-          return null;
-        };
-        NodeProto.fromObject = function fromObject(object) {
-          if (object instanceof $root.onnx.NodeProto)
-            return object;
-          var message = new $root.onnx.NodeProto();
-          if (object.input) {
-            if (!Array.isArray(object.input))
-              throw TypeError(".onnx.NodeProto.input: array expected");
-            message.input = [];
-            for (var i = 0; i < object.input.length; ++i)
-              message.input[i] = String(object.input[i]);
-          }
-          if (object.output) {
-            if (!Array.isArray(object.output))
-              throw TypeError(".onnx.NodeProto.output: array expected");
-            message.output = [];
-            for (var i = 0; i < object.output.length; ++i)
-              message.output[i] = String(object.output[i]);
-          }
-          if (object.name != null)
-            message.name = String(object.name);
-          if (object.opType != null)
-            message.opType = String(object.opType);
-          if (object.domain != null)
-            message.domain = String(object.domain);
-          if (object.attribute) {
-            if (!Array.isArray(object.attribute))
-              throw TypeError(".onnx.NodeProto.attribute: array expected");
-            message.attribute = [];
-            for (var i = 0; i < object.attribute.length; ++i) {
-              if (typeof object.attribute[i] !== "object")
-                throw TypeError(".onnx.NodeProto.attribute: object expected");
-              message.attribute[i] = $root.onnx.AttributeProto.fromObject(object.attribute[i]);
-            }
-          }
-          if (object.docString != null)
-            message.docString = String(object.docString);
-          return message;
-        };
-        NodeProto.toObject = function toObject(message, options) {
-          if (!options)
-            options = {};
-          var object = {};
-          if (options.arrays || options.defaults) {
-            object.input = [];
-            object.output = [];
-            object.attribute = [];
-          }
-          if (options.defaults) {
-            object.name = "";
-            object.opType = "";
-            object.docString = "";
-            object.domain = "";
-          }
-          if (message.input && message.input.length) {
-            object.input = [];
-            for (var j = 0; j < message.input.length; ++j)
-              object.input[j] = message.input[j];
-          }
-          if (message.output && message.output.length) {
-            object.output = [];
-            for (var j = 0; j < message.output.length; ++j)
-              object.output[j] = message.output[j];
-          }
-          if (message.name != null && message.hasOwnProperty("name"))
-            object.name = message.name;
-          if (message.opType != null && message.hasOwnProperty("opType"))
-            object.opType = message.opType;
-          if (message.attribute && message.attribute.length) {
-            object.attribute = [];
-            for (var j = 0; j < message.attribute.length; ++j)
-              object.attribute[j] = $root.onnx.AttributeProto.toObject(message.attribute[j], options);
-          }
-          if (message.docString != null && message.hasOwnProperty("docString"))
-            object.docString = message.docString;
-          if (message.domain != null && message.hasOwnProperty("domain"))
-            object.domain = message.domain;
-          return object;
-        };
-        NodeProto.prototype.toJSON = function toJSON() {
-          return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-        };
-        return NodeProto;
-      })();
-      onnx2.TrainingInfoProto = (function() {
-        function TrainingInfoProto(properties) {
-          this.initializationBinding = [];
-          this.updateBinding = [];
-          if (properties) {
-            for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-              if (properties[keys[i]] != null)
-                this[keys[i]] = properties[keys[i]];
-          }
-        }
-        TrainingInfoProto.prototype.initialization = null;
-        TrainingInfoProto.prototype.algorithm = null;
-        TrainingInfoProto.prototype.initializationBinding = $util.emptyArray;
-        TrainingInfoProto.prototype.updateBinding = $util.emptyArray;
-        TrainingInfoProto.create = function create(properties) {
-          return new TrainingInfoProto(properties);
-        };
-        TrainingInfoProto.encode = function encode(message, writer) {
-          if (!writer)
-            writer = $Writer.create();
-          if (message.initialization != null && Object.hasOwnProperty.call(message, "initialization"))
-            $root.onnx.GraphProto.encode(message.initialization, writer.uint32(
-              /* id 1, wireType 2 =*/
-              10
-            ).fork()).ldelim();
-          if (message.algorithm != null && Object.hasOwnProperty.call(message, "algorithm"))
-            $root.onnx.GraphProto.encode(message.algorithm, writer.uint32(
-              /* id 2, wireType 2 =*/
-              18
-            ).fork()).ldelim();
-          if (message.initializationBinding != null && message.initializationBinding.length)
-            for (var i = 0; i < message.initializationBinding.length; ++i)
-              $root.onnx.StringStringEntryProto.encode(message.initializationBinding[i], writer.uint32(
-                /* id 3, wireType 2 =*/
-                26
-              ).fork()).ldelim();
-          if (message.updateBinding != null && message.updateBinding.length)
-            for (var i = 0; i < message.updateBinding.length; ++i)
-              $root.onnx.StringStringEntryProto.encode(message.updateBinding[i], writer.uint32(
-                /* id 4, wireType 2 =*/
-                34
-              ).fork()).ldelim();
-          return writer;
-        };
-        TrainingInfoProto.encodeDelimited = function encodeDelimited(message, writer) {
-          return this.encode(message, writer).ldelim();
-        };
-        TrainingInfoProto.decode = function decode(reader, length) {
-          if (!(reader instanceof $Reader))
-            reader = $Reader.create(reader);
-          var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.TrainingInfoProto();
-          while (reader.pos < end) {
-            var tag = reader.uint32();
-            switch (tag >>> 3) {
-              case 1:
-                message.initialization = $root.onnx.GraphProto.decode(reader, reader.uint32());
-                break;
-              case 2:
-                message.algorithm = $root.onnx.GraphProto.decode(reader, reader.uint32());
-                break;
-              case 3:
-                if (!(message.initializationBinding && message.initializationBinding.length))
-                  message.initializationBinding = [];
-                message.initializationBinding.push($root.onnx.StringStringEntryProto.decode(reader, reader.uint32()));
-                break;
-              case 4:
-                if (!(message.updateBinding && message.updateBinding.length))
-                  message.updateBinding = [];
-                message.updateBinding.push($root.onnx.StringStringEntryProto.decode(reader, reader.uint32()));
-                break;
-              default:
-                reader.skipType(tag & 7);
-                break;
-            }
-          }
-          return message;
-        };
-        TrainingInfoProto.decodeDelimited = function decodeDelimited(reader) {
-          if (!(reader instanceof $Reader))
-            reader = new $Reader(reader);
-          return this.decode(reader, reader.uint32());
-        };
-        TrainingInfoProto.verify = function verify(message) {
-          if (typeof message !== "object" || message === null)
-            return "object expected";
-          if (message.initialization != null && message.hasOwnProperty("initialization")) {
-            var error = $root.onnx.GraphProto.verify(message.initialization);
-            if (error)
-              return "initialization." + error;
-          }
-          if (message.algorithm != null && message.hasOwnProperty("algorithm")) {
-            var error = $root.onnx.GraphProto.verify(message.algorithm);
-            if (error)
-              return "algorithm." + error;
-          }
-          if (message.initializationBinding != null && message.hasOwnProperty("initializationBinding")) {
-            if (!Array.isArray(message.initializationBinding))
-              return "initializationBinding: array expected";
-            for (var i = 0; i < message.initializationBinding.length; ++i) {
-              var error = $root.onnx.StringStringEntryProto.verify(message.initializationBinding[i]);
-              if (error)
-                return "initializationBinding." + error;
-            }
-          }
-          if (message.updateBinding != null && message.hasOwnProperty("updateBinding")) {
-            if (!Array.isArray(message.updateBinding))
-              return "updateBinding: array expected";
-            for (var i = 0; i < message.updateBinding.length; ++i) {
-              var error = $root.onnx.StringStringEntryProto.verify(message.updateBinding[i]);
-              if (error)
-                return "updateBinding." + error;
-            }
-          }
-          return null;
-        };
-        TrainingInfoProto.fromObject = function fromObject(object) {
-          if (object instanceof $root.onnx.TrainingInfoProto)
-            return object;
-          var message = new $root.onnx.TrainingInfoProto();
-          if (object.initialization != null) {
-            if (typeof object.initialization !== "object")
-              throw TypeError(".onnx.TrainingInfoProto.initialization: object expected");
-            message.initialization = $root.onnx.GraphProto.fromObject(object.initialization);
-          }
-          if (object.algorithm != null) {
-            if (typeof object.algorithm !== "object")
-              throw TypeError(".onnx.TrainingInfoProto.algorithm: object expected");
-            message.algorithm = $root.onnx.GraphProto.fromObject(object.algorithm);
-          }
-          if (object.initializationBinding) {
-            if (!Array.isArray(object.initializationBinding))
-              throw TypeError(".onnx.TrainingInfoProto.initializationBinding: array expected");
-            message.initializationBinding = [];
-            for (var i = 0; i < object.initializationBinding.length; ++i) {
-              if (typeof object.initializationBinding[i] !== "object")
-                throw TypeError(".onnx.TrainingInfoProto.initializationBinding: object expected");
-              message.initializationBinding[i] = $root.onnx.StringStringEntryProto.fromObject(object.initializationBinding[i]);
-            }
-          }
-          if (object.updateBinding) {
-            if (!Array.isArray(object.updateBinding))
-              throw TypeError(".onnx.TrainingInfoProto.updateBinding: array expected");
-            message.updateBinding = [];
-            for (var i = 0; i < object.updateBinding.length; ++i) {
-              if (typeof object.updateBinding[i] !== "object")
-                throw TypeError(".onnx.TrainingInfoProto.updateBinding: object expected");
-              message.updateBinding[i] = $root.onnx.StringStringEntryProto.fromObject(object.updateBinding[i]);
-            }
-          }
-          return message;
-        };
-        TrainingInfoProto.toObject = function toObject(message, options) {
-          if (!options)
-            options = {};
-          var object = {};
-          if (options.arrays || options.defaults) {
-            object.initializationBinding = [];
-            object.updateBinding = [];
-          }
-          if (options.defaults) {
-            object.initialization = null;
-            object.algorithm = null;
-          }
-          if (message.initialization != null && message.hasOwnProperty("initialization"))
-            object.initialization = $root.onnx.GraphProto.toObject(message.initialization, options);
-          if (message.algorithm != null && message.hasOwnProperty("algorithm"))
-            object.algorithm = $root.onnx.GraphProto.toObject(message.algorithm, options);
-          if (message.initializationBinding && message.initializationBinding.length) {
-            object.initializationBinding = [];
-            for (var j = 0; j < message.initializationBinding.length; ++j)
-              object.initializationBinding[j] = $root.onnx.StringStringEntryProto.toObject(message.initializationBinding[j], options);
-          }
-          if (message.updateBinding && message.updateBinding.length) {
-            object.updateBinding = [];
-            for (var j = 0; j < message.updateBinding.length; ++j)
-              object.updateBinding[j] = $root.onnx.StringStringEntryProto.toObject(message.updateBinding[j], options);
-          }
-          return object;
-        };
-        TrainingInfoProto.prototype.toJSON = function toJSON() {
-          return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-        };
-        return TrainingInfoProto;
-      })();
-      onnx2.ModelProto = (function() {
-        function ModelProto(properties) {
-          this.opsetImport = [];
-          this.metadataProps = [];
-          this.trainingInfo = [];
-          this.functions = [];
-          if (properties) {
-            for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-              if (properties[keys[i]] != null)
-                this[keys[i]] = properties[keys[i]];
-          }
-        }
-        ModelProto.prototype.irVersion = $util.Long ? $util.Long.fromBits(0, 0, false) : 0;
-        ModelProto.prototype.opsetImport = $util.emptyArray;
-        ModelProto.prototype.producerName = "";
-        ModelProto.prototype.producerVersion = "";
-        ModelProto.prototype.domain = "";
-        ModelProto.prototype.modelVersion = $util.Long ? $util.Long.fromBits(0, 0, false) : 0;
-        ModelProto.prototype.docString = "";
-        ModelProto.prototype.graph = null;
-        ModelProto.prototype.metadataProps = $util.emptyArray;
-        ModelProto.prototype.trainingInfo = $util.emptyArray;
-        ModelProto.prototype.functions = $util.emptyArray;
-        ModelProto.create = function create(properties) {
-          return new ModelProto(properties);
-        };
-        ModelProto.encode = function encode(message, writer) {
-          if (!writer)
-            writer = $Writer.create();
-          if (message.irVersion != null && Object.hasOwnProperty.call(message, "irVersion"))
-            writer.uint32(
-              /* id 1, wireType 0 =*/
-              8
-            ).int64(message.irVersion);
-          if (message.producerName != null && Object.hasOwnProperty.call(message, "producerName"))
-            writer.uint32(
-              /* id 2, wireType 2 =*/
-              18
-            ).string(message.producerName);
-          if (message.producerVersion != null && Object.hasOwnProperty.call(message, "producerVersion"))
-            writer.uint32(
-              /* id 3, wireType 2 =*/
-              26
-            ).string(message.producerVersion);
-          if (message.domain != null && Object.hasOwnProperty.call(message, "domain"))
-            writer.uint32(
-              /* id 4, wireType 2 =*/
-              34
-            ).string(message.domain);
-          if (message.modelVersion != null && Object.hasOwnProperty.call(message, "modelVersion"))
-            writer.uint32(
-              /* id 5, wireType 0 =*/
-              40
-            ).int64(message.modelVersion);
-          if (message.docString != null && Object.hasOwnProperty.call(message, "docString"))
-            writer.uint32(
-              /* id 6, wireType 2 =*/
-              50
-            ).string(message.docString);
-          if (message.graph != null && Object.hasOwnProperty.call(message, "graph"))
-            $root.onnx.GraphProto.encode(message.graph, writer.uint32(
-              /* id 7, wireType 2 =*/
-              58
-            ).fork()).ldelim();
-          if (message.opsetImport != null && message.opsetImport.length)
-            for (var i = 0; i < message.opsetImport.length; ++i)
-              $root.onnx.OperatorSetIdProto.encode(message.opsetImport[i], writer.uint32(
-                /* id 8, wireType 2 =*/
-                66
-              ).fork()).ldelim();
-          if (message.metadataProps != null && message.metadataProps.length)
-            for (var i = 0; i < message.metadataProps.length; ++i)
-              $root.onnx.StringStringEntryProto.encode(message.metadataProps[i], writer.uint32(
-                /* id 14, wireType 2 =*/
-                114
-              ).fork()).ldelim();
-          if (message.trainingInfo != null && message.trainingInfo.length)
-            for (var i = 0; i < message.trainingInfo.length; ++i)
-              $root.onnx.TrainingInfoProto.encode(message.trainingInfo[i], writer.uint32(
-                /* id 20, wireType 2 =*/
-                162
-              ).fork()).ldelim();
-          if (message.functions != null && message.functions.length)
-            for (var i = 0; i < message.functions.length; ++i)
-              $root.onnx.FunctionProto.encode(message.functions[i], writer.uint32(
-                /* id 25, wireType 2 =*/
-                202
-              ).fork()).ldelim();
-          return writer;
-        };
-        ModelProto.encodeDelimited = function encodeDelimited(message, writer) {
-          return this.encode(message, writer).ldelim();
-        };
-        ModelProto.decode = function decode(reader, length) {
-          if (!(reader instanceof $Reader))
-            reader = $Reader.create(reader);
-          var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.ModelProto();
-          while (reader.pos < end) {
-            var tag = reader.uint32();
-            switch (tag >>> 3) {
-              case 1:
-                message.irVersion = reader.int64();
-                break;
-              case 8:
-                if (!(message.opsetImport && message.opsetImport.length))
-                  message.opsetImport = [];
-                message.opsetImport.push($root.onnx.OperatorSetIdProto.decode(reader, reader.uint32()));
-                break;
-              case 2:
-                message.producerName = reader.string();
-                break;
-              case 3:
-                message.producerVersion = reader.string();
-                break;
-              case 4:
-                message.domain = reader.string();
-                break;
-              case 5:
-                message.modelVersion = reader.int64();
-                break;
-              case 6:
-                message.docString = reader.string();
-                break;
-              case 7:
-                message.graph = $root.onnx.GraphProto.decode(reader, reader.uint32());
-                break;
-              case 14:
-                if (!(message.metadataProps && message.metadataProps.length))
-                  message.metadataProps = [];
-                message.metadataProps.push($root.onnx.StringStringEntryProto.decode(reader, reader.uint32()));
-                break;
-              case 20:
-                if (!(message.trainingInfo && message.trainingInfo.length))
-                  message.trainingInfo = [];
-                message.trainingInfo.push($root.onnx.TrainingInfoProto.decode(reader, reader.uint32()));
-                break;
-              case 25:
-                if (!(message.functions && message.functions.length))
-                  message.functions = [];
-                message.functions.push($root.onnx.FunctionProto.decode(reader, reader.uint32()));
-                break;
-              default:
-                reader.skipType(tag & 7);
-                break;
-            }
-          }
-          return message;
-        };
-        ModelProto.decodeDelimited = function decodeDelimited(reader) {
-          if (!(reader instanceof $Reader))
-            reader = new $Reader(reader);
-          return this.decode(reader, reader.uint32());
-        };
-        ModelProto.verify = function verify(message) {
-          if (typeof message !== "object" || message === null)
-            return "object expected";
-          if (message.irVersion != null && message.hasOwnProperty("irVersion")) {
-            if (!$util.isInteger(message.irVersion) && !(message.irVersion && $util.isInteger(message.irVersion.low) && $util.isInteger(message.irVersion.high)))
-              return "irVersion: integer|Long expected";
-          }
-          if (message.opsetImport != null && message.hasOwnProperty("opsetImport")) {
-            if (!Array.isArray(message.opsetImport))
-              return "opsetImport: array expected";
-            for (var i = 0; i < message.opsetImport.length; ++i) {
-              var error = $root.onnx.OperatorSetIdProto.verify(message.opsetImport[i]);
-              if (error)
-                return "opsetImport." + error;
-            }
-          }
-          if (message.producerName != null && message.hasOwnProperty("producerName")) {
-            if (!$util.isString(message.producerName))
-              return "producerName: string expected";
-          }
-          if (message.producerVersion != null && message.hasOwnProperty("producerVersion")) {
-            if (!$util.isString(message.producerVersion))
-              return "producerVersion: string expected";
-          }
-          if (message.domain != null && message.hasOwnProperty("domain")) {
-            if (!$util.isString(message.domain))
-              return "domain: string expected";
-          }
-          if (message.modelVersion != null && message.hasOwnProperty("modelVersion")) {
-            if (!$util.isInteger(message.modelVersion) && !(message.modelVersion && $util.isInteger(message.modelVersion.low) && $util.isInteger(message.modelVersion.high)))
-              return "modelVersion: integer|Long expected";
-          }
-          if (message.docString != null && message.hasOwnProperty("docString")) {
-            if (!$util.isString(message.docString))
-              return "docString: string expected";
-          }
-          if (message.graph != null && message.hasOwnProperty("graph")) {
-            var error = $root.onnx.GraphProto.verify(message.graph);
-            if (error)
-              return "graph." + error;
-          }
-          if (message.metadataProps != null && message.hasOwnProperty("metadataProps")) {
-            if (!Array.isArray(message.metadataProps))
-              return "metadataProps: array expected";
-            for (var i = 0; i < message.metadataProps.length; ++i) {
-              var error = $root.onnx.StringStringEntryProto.verify(message.metadataProps[i]);
-              if (error)
-                return "metadataProps." + error;
-            }
-          }
-          if (message.trainingInfo != null && message.hasOwnProperty("trainingInfo")) {
-            if (!Array.isArray(message.trainingInfo))
-              return "trainingInfo: array expected";
-            for (var i = 0; i < message.trainingInfo.length; ++i) {
-              var error = $root.onnx.TrainingInfoProto.verify(message.trainingInfo[i]);
-              if (error)
-                return "trainingInfo." + error;
-            }
-          }
-          if (message.functions != null && message.hasOwnProperty("functions")) {
-            if (!Array.isArray(message.functions))
-              return "functions: array expected";
-            for (var i = 0; i < message.functions.length; ++i) {
-              var error = $root.onnx.FunctionProto.verify(message.functions[i]);
-              if (error)
-                return "functions." + error;
-            }
-          }
-          return null;
-        };
-        ModelProto.fromObject = function fromObject(object) {
-          if (object instanceof $root.onnx.ModelProto)
-            return object;
-          var message = new $root.onnx.ModelProto();
-          if (object.irVersion != null) {
-            if ($util.Long)
-              (message.irVersion = $util.Long.fromValue(object.irVersion)).unsigned = false;
-            else if (typeof object.irVersion === "string")
-              message.irVersion = parseInt(object.irVersion, 10);
-            else if (typeof object.irVersion === "number")
-              message.irVersion = object.irVersion;
-            else if (typeof object.irVersion === "object")
-              message.irVersion = new $util.LongBits(object.irVersion.low >>> 0, object.irVersion.high >>> 0).toNumber();
-          }
-          if (object.opsetImport) {
-            if (!Array.isArray(object.opsetImport))
-              throw TypeError(".onnx.ModelProto.opsetImport: array expected");
-            message.opsetImport = [];
-            for (var i = 0; i < object.opsetImport.length; ++i) {
-              if (typeof object.opsetImport[i] !== "object")
-                throw TypeError(".onnx.ModelProto.opsetImport: object expected");
-              message.opsetImport[i] = $root.onnx.OperatorSetIdProto.fromObject(object.opsetImport[i]);
-            }
-          }
-          if (object.producerName != null)
-            message.producerName = String(object.producerName);
-          if (object.producerVersion != null)
-            message.producerVersion = String(object.producerVersion);
-          if (object.domain != null)
-            message.domain = String(object.domain);
-          if (object.modelVersion != null) {
-            if ($util.Long)
-              (message.modelVersion = $util.Long.fromValue(object.modelVersion)).unsigned = false;
-            else if (typeof object.modelVersion === "string")
-              message.modelVersion = parseInt(object.modelVersion, 10);
-            else if (typeof object.modelVersion === "number")
-              message.modelVersion = object.modelVersion;
-            else if (typeof object.modelVersion === "object")
-              message.modelVersion = new $util.LongBits(object.modelVersion.low >>> 0, object.modelVersion.high >>> 0).toNumber();
-          }
-          if (object.docString != null)
-            message.docString = String(object.docString);
-          if (object.graph != null) {
-            if (typeof object.graph !== "object")
-              throw TypeError(".onnx.ModelProto.graph: object expected");
-            message.graph = $root.onnx.GraphProto.fromObject(object.graph);
-          }
-          if (object.metadataProps) {
-            if (!Array.isArray(object.metadataProps))
-              throw TypeError(".onnx.ModelProto.metadataProps: array expected");
-            message.metadataProps = [];
-            for (var i = 0; i < object.metadataProps.length; ++i) {
-              if (typeof object.metadataProps[i] !== "object")
-                throw TypeError(".onnx.ModelProto.metadataProps: object expected");
-              message.metadataProps[i] = $root.onnx.StringStringEntryProto.fromObject(object.metadataProps[i]);
-            }
-          }
-          if (object.trainingInfo) {
-            if (!Array.isArray(object.trainingInfo))
-              throw TypeError(".onnx.ModelProto.trainingInfo: array expected");
-            message.trainingInfo = [];
-            for (var i = 0; i < object.trainingInfo.length; ++i) {
-              if (typeof object.trainingInfo[i] !== "object")
-                throw TypeError(".onnx.ModelProto.trainingInfo: object expected");
-              message.trainingInfo[i] = $root.onnx.TrainingInfoProto.fromObject(object.trainingInfo[i]);
-            }
-          }
-          if (object.functions) {
-            if (!Array.isArray(object.functions))
-              throw TypeError(".onnx.ModelProto.functions: array expected");
-            message.functions = [];
-            for (var i = 0; i < object.functions.length; ++i) {
-              if (typeof object.functions[i] !== "object")
-                throw TypeError(".onnx.ModelProto.functions: object expected");
-              message.functions[i] = $root.onnx.FunctionProto.fromObject(object.functions[i]);
-            }
-          }
-          return message;
-        };
-        ModelProto.toObject = function toObject(message, options) {
-          if (!options)
-            options = {};
-          var object = {};
-          if (options.arrays || options.defaults) {
-            object.opsetImport = [];
-            object.metadataProps = [];
-            object.trainingInfo = [];
-            object.functions = [];
-          }
-          if (options.defaults) {
-            if ($util.Long) {
-              var long = new $util.Long(0, 0, false);
-              object.irVersion = options.longs === String ? long.toString() : options.longs === Number ? long.toNumber() : long;
-            } else
-              object.irVersion = options.longs === String ? "0" : 0;
-            object.producerName = "";
-            object.producerVersion = "";
-            object.domain = "";
-            if ($util.Long) {
-              var long = new $util.Long(0, 0, false);
-              object.modelVersion = options.longs === String ? long.toString() : options.longs === Number ? long.toNumber() : long;
-            } else
-              object.modelVersion = options.longs === String ? "0" : 0;
-            object.docString = "";
-            object.graph = null;
-          }
-          if (message.irVersion != null && message.hasOwnProperty("irVersion"))
-            if (typeof message.irVersion === "number")
-              object.irVersion = options.longs === String ? String(message.irVersion) : message.irVersion;
-            else
-              object.irVersion = options.longs === String ? $util.Long.prototype.toString.call(message.irVersion) : options.longs === Number ? new $util.LongBits(message.irVersion.low >>> 0, message.irVersion.high >>> 0).toNumber() : message.irVersion;
-          if (message.producerName != null && message.hasOwnProperty("producerName"))
-            object.producerName = message.producerName;
-          if (message.producerVersion != null && message.hasOwnProperty("producerVersion"))
-            object.producerVersion = message.producerVersion;
-          if (message.domain != null && message.hasOwnProperty("domain"))
-            object.domain = message.domain;
-          if (message.modelVersion != null && message.hasOwnProperty("modelVersion"))
-            if (typeof message.modelVersion === "number")
-              object.modelVersion = options.longs === String ? String(message.modelVersion) : message.modelVersion;
-            else
-              object.modelVersion = options.longs === String ? $util.Long.prototype.toString.call(message.modelVersion) : options.longs === Number ? new $util.LongBits(message.modelVersion.low >>> 0, message.modelVersion.high >>> 0).toNumber() : message.modelVersion;
-          if (message.docString != null && message.hasOwnProperty("docString"))
-            object.docString = message.docString;
-          if (message.graph != null && message.hasOwnProperty("graph"))
-            object.graph = $root.onnx.GraphProto.toObject(message.graph, options);
-          if (message.opsetImport && message.opsetImport.length) {
-            object.opsetImport = [];
-            for (var j = 0; j < message.opsetImport.length; ++j)
-              object.opsetImport[j] = $root.onnx.OperatorSetIdProto.toObject(message.opsetImport[j], options);
-          }
-          if (message.metadataProps && message.metadataProps.length) {
-            object.metadataProps = [];
-            for (var j = 0; j < message.metadataProps.length; ++j)
-              object.metadataProps[j] = $root.onnx.StringStringEntryProto.toObject(message.metadataProps[j], options);
-          }
-          if (message.trainingInfo && message.trainingInfo.length) {
-            object.trainingInfo = [];
-            for (var j = 0; j < message.trainingInfo.length; ++j)
-              object.trainingInfo[j] = $root.onnx.TrainingInfoProto.toObject(message.trainingInfo[j], options);
-          }
-          if (message.functions && message.functions.length) {
-            object.functions = [];
-            for (var j = 0; j < message.functions.length; ++j)
-              object.functions[j] = $root.onnx.FunctionProto.toObject(message.functions[j], options);
-          }
-          return object;
-        };
-        ModelProto.prototype.toJSON = function toJSON() {
-          return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-        };
-        return ModelProto;
-      })();
-      onnx2.StringStringEntryProto = (function() {
-        function StringStringEntryProto(properties) {
-          if (properties) {
-            for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-              if (properties[keys[i]] != null)
-                this[keys[i]] = properties[keys[i]];
-          }
-        }
-        StringStringEntryProto.prototype.key = "";
-        StringStringEntryProto.prototype.value = "";
-        StringStringEntryProto.create = function create(properties) {
-          return new StringStringEntryProto(properties);
-        };
-        StringStringEntryProto.encode = function encode(message, writer) {
-          if (!writer)
-            writer = $Writer.create();
-          if (message.key != null && Object.hasOwnProperty.call(message, "key"))
-            writer.uint32(
-              /* id 1, wireType 2 =*/
-              10
-            ).string(message.key);
-          if (message.value != null && Object.hasOwnProperty.call(message, "value"))
-            writer.uint32(
-              /* id 2, wireType 2 =*/
-              18
-            ).string(message.value);
-          return writer;
-        };
-        StringStringEntryProto.encodeDelimited = function encodeDelimited(message, writer) {
-          return this.encode(message, writer).ldelim();
-        };
-        StringStringEntryProto.decode = function decode(reader, length) {
-          if (!(reader instanceof $Reader))
-            reader = $Reader.create(reader);
-          var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.StringStringEntryProto();
-          while (reader.pos < end) {
-            var tag = reader.uint32();
-            switch (tag >>> 3) {
-              case 1:
-                message.key = reader.string();
-                break;
-              case 2:
-                message.value = reader.string();
-                break;
-              default:
-                reader.skipType(tag & 7);
-                break;
-            }
-          }
-          return message;
-        };
-        StringStringEntryProto.decodeDelimited = function decodeDelimited(reader) {
-          if (!(reader instanceof $Reader))
-            reader = new $Reader(reader);
-          return this.decode(reader, reader.uint32());
-        };
-        StringStringEntryProto.verify = function verify(message) {
-          if (typeof message !== "object" || message === null)
-            return "object expected";
-          if (message.key != null && message.hasOwnProperty("key")) {
-            if (!$util.isString(message.key))
-              return "key: string expected";
-          }
-          if (message.value != null && message.hasOwnProperty("value")) {
-            if (!$util.isString(message.value))
-              return "value: string expected";
-          }
-          return null;
-        };
-        StringStringEntryProto.fromObject = function fromObject(object) {
-          if (object instanceof $root.onnx.StringStringEntryProto)
-            return object;
-          var message = new $root.onnx.StringStringEntryProto();
-          if (object.key != null)
-            message.key = String(object.key);
-          if (object.value != null)
-            message.value = String(object.value);
-          return message;
-        };
-        StringStringEntryProto.toObject = function toObject(message, options) {
-          if (!options)
-            options = {};
-          var object = {};
-          if (options.defaults) {
-            object.key = "";
-            object.value = "";
-          }
-          if (message.key != null && message.hasOwnProperty("key"))
-            object.key = message.key;
-          if (message.value != null && message.hasOwnProperty("value"))
-            object.value = message.value;
-          return object;
-        };
-        StringStringEntryProto.prototype.toJSON = function toJSON() {
-          return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-        };
-        return StringStringEntryProto;
-      })();
-      onnx2.TensorAnnotation = (function() {
-        function TensorAnnotation(properties) {
-          this.quantParameterTensorNames = [];
-          if (properties) {
-            for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-              if (properties[keys[i]] != null)
-                this[keys[i]] = properties[keys[i]];
-          }
-        }
-        TensorAnnotation.prototype.tensorName = "";
-        TensorAnnotation.prototype.quantParameterTensorNames = $util.emptyArray;
-        TensorAnnotation.create = function create(properties) {
-          return new TensorAnnotation(properties);
-        };
-        TensorAnnotation.encode = function encode(message, writer) {
-          if (!writer)
-            writer = $Writer.create();
-          if (message.tensorName != null && Object.hasOwnProperty.call(message, "tensorName"))
-            writer.uint32(
-              /* id 1, wireType 2 =*/
-              10
-            ).string(message.tensorName);
-          if (message.quantParameterTensorNames != null && message.quantParameterTensorNames.length)
-            for (var i = 0; i < message.quantParameterTensorNames.length; ++i)
-              $root.onnx.StringStringEntryProto.encode(message.quantParameterTensorNames[i], writer.uint32(
-                /* id 2, wireType 2 =*/
-                18
-              ).fork()).ldelim();
-          return writer;
-        };
-        TensorAnnotation.encodeDelimited = function encodeDelimited(message, writer) {
-          return this.encode(message, writer).ldelim();
-        };
-        TensorAnnotation.decode = function decode(reader, length) {
-          if (!(reader instanceof $Reader))
-            reader = $Reader.create(reader);
-          var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.TensorAnnotation();
-          while (reader.pos < end) {
-            var tag = reader.uint32();
-            switch (tag >>> 3) {
-              case 1:
-                message.tensorName = reader.string();
-                break;
-              case 2:
-                if (!(message.quantParameterTensorNames && message.quantParameterTensorNames.length))
-                  message.quantParameterTensorNames = [];
-                message.quantParameterTensorNames.push($root.onnx.StringStringEntryProto.decode(reader, reader.uint32()));
-                break;
-              default:
-                reader.skipType(tag & 7);
-                break;
-            }
-          }
-          return message;
-        };
-        TensorAnnotation.decodeDelimited = function decodeDelimited(reader) {
-          if (!(reader instanceof $Reader))
-            reader = new $Reader(reader);
-          return this.decode(reader, reader.uint32());
-        };
-        TensorAnnotation.verify = function verify(message) {
-          if (typeof message !== "object" || message === null)
-            return "object expected";
-          if (message.tensorName != null && message.hasOwnProperty("tensorName")) {
-            if (!$util.isString(message.tensorName))
-              return "tensorName: string expected";
-          }
-          if (message.quantParameterTensorNames != null && message.hasOwnProperty("quantParameterTensorNames")) {
-            if (!Array.isArray(message.quantParameterTensorNames))
-              return "quantParameterTensorNames: array expected";
-            for (var i = 0; i < message.quantParameterTensorNames.length; ++i) {
-              var error = $root.onnx.StringStringEntryProto.verify(message.quantParameterTensorNames[i]);
-              if (error)
-                return "quantParameterTensorNames." + error;
-            }
-          }
-          return null;
-        };
-        TensorAnnotation.fromObject = function fromObject(object) {
-          if (object instanceof $root.onnx.TensorAnnotation)
-            return object;
-          var message = new $root.onnx.TensorAnnotation();
-          if (object.tensorName != null)
-            message.tensorName = String(object.tensorName);
-          if (object.quantParameterTensorNames) {
-            if (!Array.isArray(object.quantParameterTensorNames))
-              throw TypeError(".onnx.TensorAnnotation.quantParameterTensorNames: array expected");
-            message.quantParameterTensorNames = [];
-            for (var i = 0; i < object.quantParameterTensorNames.length; ++i) {
-              if (typeof object.quantParameterTensorNames[i] !== "object")
-                throw TypeError(".onnx.TensorAnnotation.quantParameterTensorNames: object expected");
-              message.quantParameterTensorNames[i] = $root.onnx.StringStringEntryProto.fromObject(object.quantParameterTensorNames[i]);
-            }
-          }
-          return message;
-        };
-        TensorAnnotation.toObject = function toObject(message, options) {
-          if (!options)
-            options = {};
-          var object = {};
-          if (options.arrays || options.defaults)
-            object.quantParameterTensorNames = [];
-          if (options.defaults)
-            object.tensorName = "";
-          if (message.tensorName != null && message.hasOwnProperty("tensorName"))
-            object.tensorName = message.tensorName;
-          if (message.quantParameterTensorNames && message.quantParameterTensorNames.length) {
-            object.quantParameterTensorNames = [];
-            for (var j = 0; j < message.quantParameterTensorNames.length; ++j)
-              object.quantParameterTensorNames[j] = $root.onnx.StringStringEntryProto.toObject(message.quantParameterTensorNames[j], options);
-          }
-          return object;
-        };
-        TensorAnnotation.prototype.toJSON = function toJSON() {
-          return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-        };
-        return TensorAnnotation;
-      })();
-      onnx2.GraphProto = (function() {
-        function GraphProto(properties) {
-          this.node = [];
-          this.initializer = [];
-          this.sparseInitializer = [];
-          this.input = [];
-          this.output = [];
-          this.valueInfo = [];
-          this.quantizationAnnotation = [];
-          if (properties) {
-            for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-              if (properties[keys[i]] != null)
-                this[keys[i]] = properties[keys[i]];
-          }
-        }
-        GraphProto.prototype.node = $util.emptyArray;
-        GraphProto.prototype.name = "";
-        GraphProto.prototype.initializer = $util.emptyArray;
-        GraphProto.prototype.sparseInitializer = $util.emptyArray;
-        GraphProto.prototype.docString = "";
-        GraphProto.prototype.input = $util.emptyArray;
-        GraphProto.prototype.output = $util.emptyArray;
-        GraphProto.prototype.valueInfo = $util.emptyArray;
-        GraphProto.prototype.quantizationAnnotation = $util.emptyArray;
-        GraphProto.create = function create(properties) {
-          return new GraphProto(properties);
-        };
-        GraphProto.encode = function encode(message, writer) {
-          if (!writer)
-            writer = $Writer.create();
-          if (message.node != null && message.node.length)
-            for (var i = 0; i < message.node.length; ++i)
-              $root.onnx.NodeProto.encode(message.node[i], writer.uint32(
-                /* id 1, wireType 2 =*/
-                10
-              ).fork()).ldelim();
-          if (message.name != null && Object.hasOwnProperty.call(message, "name"))
-            writer.uint32(
-              /* id 2, wireType 2 =*/
-              18
-            ).string(message.name);
-          if (message.initializer != null && message.initializer.length)
-            for (var i = 0; i < message.initializer.length; ++i)
-              $root.onnx.TensorProto.encode(message.initializer[i], writer.uint32(
-                /* id 5, wireType 2 =*/
-                42
-              ).fork()).ldelim();
-          if (message.docString != null && Object.hasOwnProperty.call(message, "docString"))
-            writer.uint32(
-              /* id 10, wireType 2 =*/
-              82
-            ).string(message.docString);
-          if (message.input != null && message.input.length)
-            for (var i = 0; i < message.input.length; ++i)
-              $root.onnx.ValueInfoProto.encode(message.input[i], writer.uint32(
-                /* id 11, wireType 2 =*/
-                90
-              ).fork()).ldelim();
-          if (message.output != null && message.output.length)
-            for (var i = 0; i < message.output.length; ++i)
-              $root.onnx.ValueInfoProto.encode(message.output[i], writer.uint32(
-                /* id 12, wireType 2 =*/
-                98
-              ).fork()).ldelim();
-          if (message.valueInfo != null && message.valueInfo.length)
-            for (var i = 0; i < message.valueInfo.length; ++i)
-              $root.onnx.ValueInfoProto.encode(message.valueInfo[i], writer.uint32(
-                /* id 13, wireType 2 =*/
-                106
-              ).fork()).ldelim();
-          if (message.quantizationAnnotation != null && message.quantizationAnnotation.length)
-            for (var i = 0; i < message.quantizationAnnotation.length; ++i)
-              $root.onnx.TensorAnnotation.encode(message.quantizationAnnotation[i], writer.uint32(
-                /* id 14, wireType 2 =*/
-                114
-              ).fork()).ldelim();
-          if (message.sparseInitializer != null && message.sparseInitializer.length)
-            for (var i = 0; i < message.sparseInitializer.length; ++i)
-              $root.onnx.SparseTensorProto.encode(message.sparseInitializer[i], writer.uint32(
-                /* id 15, wireType 2 =*/
-                122
-              ).fork()).ldelim();
-          return writer;
-        };
-        GraphProto.encodeDelimited = function encodeDelimited(message, writer) {
-          return this.encode(message, writer).ldelim();
-        };
-        GraphProto.decode = function decode(reader, length) {
-          if (!(reader instanceof $Reader))
-            reader = $Reader.create(reader);
-          var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.GraphProto();
-          while (reader.pos < end) {
-            var tag = reader.uint32();
-            switch (tag >>> 3) {
-              case 1:
-                if (!(message.node && message.node.length))
-                  message.node = [];
-                message.node.push($root.onnx.NodeProto.decode(reader, reader.uint32()));
-                break;
-              case 2:
-                message.name = reader.string();
-                break;
-              case 5:
-                if (!(message.initializer && message.initializer.length))
-                  message.initializer = [];
-                message.initializer.push($root.onnx.TensorProto.decode(reader, reader.uint32()));
-                break;
-              case 15:
-                if (!(message.sparseInitializer && message.sparseInitializer.length))
-                  message.sparseInitializer = [];
-                message.sparseInitializer.push($root.onnx.SparseTensorProto.decode(reader, reader.uint32()));
-                break;
-              case 10:
-                message.docString = reader.string();
-                break;
-              case 11:
-                if (!(message.input && message.input.length))
-                  message.input = [];
-                message.input.push($root.onnx.ValueInfoProto.decode(reader, reader.uint32()));
-                break;
-              case 12:
-                if (!(message.output && message.output.length))
-                  message.output = [];
-                message.output.push($root.onnx.ValueInfoProto.decode(reader, reader.uint32()));
-                break;
-              case 13:
-                if (!(message.valueInfo && message.valueInfo.length))
-                  message.valueInfo = [];
-                message.valueInfo.push($root.onnx.ValueInfoProto.decode(reader, reader.uint32()));
-                break;
-              case 14:
-                if (!(message.quantizationAnnotation && message.quantizationAnnotation.length))
-                  message.quantizationAnnotation = [];
-                message.quantizationAnnotation.push($root.onnx.TensorAnnotation.decode(reader, reader.uint32()));
-                break;
-              default:
-                reader.skipType(tag & 7);
-                break;
-            }
-          }
-          return message;
-        };
-        GraphProto.decodeDelimited = function decodeDelimited(reader) {
-          if (!(reader instanceof $Reader))
-            reader = new $Reader(reader);
-          return this.decode(reader, reader.uint32());
-        };
-        GraphProto.verify = function verify(message) {
-          if (typeof message !== "object" || message === null)
-            return "object expected";
-          if (message.node != null && message.hasOwnProperty("node")) {
-            if (!Array.isArray(message.node))
-              return "node: array expected";
-            for (var i = 0; i < message.node.length; ++i) {
-              var error = $root.onnx.NodeProto.verify(message.node[i]);
-              if (error)
-                return "node." + error;
-            }
-          }
-          if (message.name != null && message.hasOwnProperty("name")) {
-            if (!$util.isString(message.name))
-              return "name: string expected";
-          }
-          if (message.initializer != null && message.hasOwnProperty("initializer")) {
-            if (!Array.isArray(message.initializer))
-              return "initializer: array expected";
-            for (var i = 0; i < message.initializer.length; ++i) {
-              var error = $root.onnx.TensorProto.verify(message.initializer[i]);
-              if (error)
-                return "initializer." + error;
-            }
-          }
-          if (message.sparseInitializer != null && message.hasOwnProperty("sparseInitializer")) {
-            if (!Array.isArray(message.sparseInitializer))
-              return "sparseInitializer: array expected";
-            for (var i = 0; i < message.sparseInitializer.length; ++i) {
-              var error = $root.onnx.SparseTensorProto.verify(message.sparseInitializer[i]);
-              if (error)
-                return "sparseInitializer." + error;
-            }
-          }
-          if (message.docString != null && message.hasOwnProperty("docString")) {
-            if (!$util.isString(message.docString))
-              return "docString: string expected";
-          }
-          if (message.input != null && message.hasOwnProperty("input")) {
-            if (!Array.isArray(message.input))
-              return "input: array expected";
-            for (var i = 0; i < message.input.length; ++i) {
-              var error = $root.onnx.ValueInfoProto.verify(message.input[i]);
-              if (error)
-                return "input." + error;
-            }
-          }
-          if (message.output != null && message.hasOwnProperty("output")) {
-            if (!Array.isArray(message.output))
-              return "output: array expected";
-            for (var i = 0; i < message.output.length; ++i) {
-              var error = $root.onnx.ValueInfoProto.verify(message.output[i]);
-              if (error)
-                return "output." + error;
-            }
-          }
-          if (message.valueInfo != null && message.hasOwnProperty("valueInfo")) {
-            if (!Array.isArray(message.valueInfo))
-              return "valueInfo: array expected";
-            for (var i = 0; i < message.valueInfo.length; ++i) {
-              var error = $root.onnx.ValueInfoProto.verify(message.valueInfo[i]);
-              if (error)
-                return "valueInfo." + error;
-            }
-          }
-          if (message.quantizationAnnotation != null && message.hasOwnProperty("quantizationAnnotation")) {
-            if (!Array.isArray(message.quantizationAnnotation))
-              return "quantizationAnnotation: array expected";
-            for (var i = 0; i < message.quantizationAnnotation.length; ++i) {
-              var error = $root.onnx.TensorAnnotation.verify(message.quantizationAnnotation[i]);
-              if (error)
-                return "quantizationAnnotation." + error;
-            }
-          }
-          return null;
-        };
-        GraphProto.fromObject = function fromObject(object) {
-          if (object instanceof $root.onnx.GraphProto)
-            return object;
-          var message = new $root.onnx.GraphProto();
-          if (object.node) {
-            if (!Array.isArray(object.node))
-              throw TypeError(".onnx.GraphProto.node: array expected");
-            message.node = [];
-            for (var i = 0; i < object.node.length; ++i) {
-              if (typeof object.node[i] !== "object")
-                throw TypeError(".onnx.GraphProto.node: object expected");
-              message.node[i] = $root.onnx.NodeProto.fromObject(object.node[i]);
-            }
-          }
-          if (object.name != null)
-            message.name = String(object.name);
-          if (object.initializer) {
-            if (!Array.isArray(object.initializer))
-              throw TypeError(".onnx.GraphProto.initializer: array expected");
-            message.initializer = [];
-            for (var i = 0; i < object.initializer.length; ++i) {
-              if (typeof object.initializer[i] !== "object")
-                throw TypeError(".onnx.GraphProto.initializer: object expected");
-              message.initializer[i] = $root.onnx.TensorProto.fromObject(object.initializer[i]);
-            }
-          }
-          if (object.sparseInitializer) {
-            if (!Array.isArray(object.sparseInitializer))
-              throw TypeError(".onnx.GraphProto.sparseInitializer: array expected");
-            message.sparseInitializer = [];
-            for (var i = 0; i < object.sparseInitializer.length; ++i) {
-              if (typeof object.sparseInitializer[i] !== "object")
-                throw TypeError(".onnx.GraphProto.sparseInitializer: object expected");
-              message.sparseInitializer[i] = $root.onnx.SparseTensorProto.fromObject(object.sparseInitializer[i]);
-            }
-          }
-          if (object.docString != null)
-            message.docString = String(object.docString);
-          if (object.input) {
-            if (!Array.isArray(object.input))
-              throw TypeError(".onnx.GraphProto.input: array expected");
-            message.input = [];
-            for (var i = 0; i < object.input.length; ++i) {
-              if (typeof object.input[i] !== "object")
-                throw TypeError(".onnx.GraphProto.input: object expected");
-              message.input[i] = $root.onnx.ValueInfoProto.fromObject(object.input[i]);
-            }
-          }
-          if (object.output) {
-            if (!Array.isArray(object.output))
-              throw TypeError(".onnx.GraphProto.output: array expected");
-            message.output = [];
-            for (var i = 0; i < object.output.length; ++i) {
-              if (typeof object.output[i] !== "object")
-                throw TypeError(".onnx.GraphProto.output: object expected");
-              message.output[i] = $root.onnx.ValueInfoProto.fromObject(object.output[i]);
-            }
-          }
-          if (object.valueInfo) {
-            if (!Array.isArray(object.valueInfo))
-              throw TypeError(".onnx.GraphProto.valueInfo: array expected");
-            message.valueInfo = [];
-            for (var i = 0; i < object.valueInfo.length; ++i) {
-              if (typeof object.valueInfo[i] !== "object")
-                throw TypeError(".onnx.GraphProto.valueInfo: object expected");
-              message.valueInfo[i] = $root.onnx.ValueInfoProto.fromObject(object.valueInfo[i]);
-            }
-          }
-          if (object.quantizationAnnotation) {
-            if (!Array.isArray(object.quantizationAnnotation))
-              throw TypeError(".onnx.GraphProto.quantizationAnnotation: array expected");
-            message.quantizationAnnotation = [];
-            for (var i = 0; i < object.quantizationAnnotation.length; ++i) {
-              if (typeof object.quantizationAnnotation[i] !== "object")
-                throw TypeError(".onnx.GraphProto.quantizationAnnotation: object expected");
-              message.quantizationAnnotation[i] = $root.onnx.TensorAnnotation.fromObject(object.quantizationAnnotation[i]);
-            }
-          }
-          return message;
-        };
-        GraphProto.toObject = function toObject(message, options) {
-          if (!options)
-            options = {};
-          var object = {};
-          if (options.arrays || options.defaults) {
-            object.node = [];
-            object.initializer = [];
-            object.input = [];
-            object.output = [];
-            object.valueInfo = [];
-            object.quantizationAnnotation = [];
-            object.sparseInitializer = [];
-          }
-          if (options.defaults) {
-            object.name = "";
-            object.docString = "";
-          }
-          if (message.node && message.node.length) {
-            object.node = [];
-            for (var j = 0; j < message.node.length; ++j)
-              object.node[j] = $root.onnx.NodeProto.toObject(message.node[j], options);
-          }
-          if (message.name != null && message.hasOwnProperty("name"))
-            object.name = message.name;
-          if (message.initializer && message.initializer.length) {
-            object.initializer = [];
-            for (var j = 0; j < message.initializer.length; ++j)
-              object.initializer[j] = $root.onnx.TensorProto.toObject(message.initializer[j], options);
-          }
-          if (message.docString != null && message.hasOwnProperty("docString"))
-            object.docString = message.docString;
-          if (message.input && message.input.length) {
-            object.input = [];
-            for (var j = 0; j < message.input.length; ++j)
-              object.input[j] = $root.onnx.ValueInfoProto.toObject(message.input[j], options);
-          }
-          if (message.output && message.output.length) {
-            object.output = [];
-            for (var j = 0; j < message.output.length; ++j)
-              object.output[j] = $root.onnx.ValueInfoProto.toObject(message.output[j], options);
-          }
-          if (message.valueInfo && message.valueInfo.length) {
-            object.valueInfo = [];
-            for (var j = 0; j < message.valueInfo.length; ++j)
-              object.valueInfo[j] = $root.onnx.ValueInfoProto.toObject(message.valueInfo[j], options);
-          }
-          if (message.quantizationAnnotation && message.quantizationAnnotation.length) {
-            object.quantizationAnnotation = [];
-            for (var j = 0; j < message.quantizationAnnotation.length; ++j)
-              object.quantizationAnnotation[j] = $root.onnx.TensorAnnotation.toObject(message.quantizationAnnotation[j], options);
-          }
-          if (message.sparseInitializer && message.sparseInitializer.length) {
-            object.sparseInitializer = [];
-            for (var j = 0; j < message.sparseInitializer.length; ++j)
-              object.sparseInitializer[j] = $root.onnx.SparseTensorProto.toObject(message.sparseInitializer[j], options);
-          }
-          return object;
-        };
-        GraphProto.prototype.toJSON = function toJSON() {
-          return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-        };
-        return GraphProto;
-      })();
-      onnx2.TensorProto = (function() {
-        function TensorProto(properties) {
-          this.dims = [];
-          this.floatData = [];
-          this.int32Data = [];
-          this.stringData = [];
-          this.int64Data = [];
-          this.externalData = [];
-          this.doubleData = [];
-          this.uint64Data = [];
-          if (properties) {
-            for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-              if (properties[keys[i]] != null)
-                this[keys[i]] = properties[keys[i]];
-          }
-        }
-        TensorProto.prototype.dims = $util.emptyArray;
-        TensorProto.prototype.dataType = 0;
-        TensorProto.prototype.segment = null;
-        TensorProto.prototype.floatData = $util.emptyArray;
-        TensorProto.prototype.int32Data = $util.emptyArray;
-        TensorProto.prototype.stringData = $util.emptyArray;
-        TensorProto.prototype.int64Data = $util.emptyArray;
-        TensorProto.prototype.name = "";
-        TensorProto.prototype.docString = "";
-        TensorProto.prototype.rawData = $util.newBuffer([]);
-        TensorProto.prototype.externalData = $util.emptyArray;
-        TensorProto.prototype.dataLocation = 0;
-        TensorProto.prototype.doubleData = $util.emptyArray;
-        TensorProto.prototype.uint64Data = $util.emptyArray;
-        TensorProto.create = function create(properties) {
-          return new TensorProto(properties);
-        };
-        TensorProto.encode = function encode(message, writer) {
-          if (!writer)
-            writer = $Writer.create();
-          if (message.dims != null && message.dims.length) {
-            writer.uint32(
-              /* id 1, wireType 2 =*/
-              10
-            ).fork();
-            for (var i = 0; i < message.dims.length; ++i)
-              writer.int64(message.dims[i]);
-            writer.ldelim();
-          }
-          if (message.dataType != null && Object.hasOwnProperty.call(message, "dataType"))
-            writer.uint32(
-              /* id 2, wireType 0 =*/
-              16
-            ).int32(message.dataType);
-          if (message.segment != null && Object.hasOwnProperty.call(message, "segment"))
-            $root.onnx.TensorProto.Segment.encode(message.segment, writer.uint32(
-              /* id 3, wireType 2 =*/
-              26
-            ).fork()).ldelim();
-          if (message.floatData != null && message.floatData.length) {
-            writer.uint32(
-              /* id 4, wireType 2 =*/
-              34
-            ).fork();
-            for (var i = 0; i < message.floatData.length; ++i)
-              writer.float(message.floatData[i]);
-            writer.ldelim();
-          }
-          if (message.int32Data != null && message.int32Data.length) {
-            writer.uint32(
-              /* id 5, wireType 2 =*/
-              42
-            ).fork();
-            for (var i = 0; i < message.int32Data.length; ++i)
-              writer.int32(message.int32Data[i]);
-            writer.ldelim();
-          }
-          if (message.stringData != null && message.stringData.length)
-            for (var i = 0; i < message.stringData.length; ++i)
-              writer.uint32(
-                /* id 6, wireType 2 =*/
-                50
-              ).bytes(message.stringData[i]);
-          if (message.int64Data != null && message.int64Data.length) {
-            writer.uint32(
-              /* id 7, wireType 2 =*/
-              58
-            ).fork();
-            for (var i = 0; i < message.int64Data.length; ++i)
-              writer.int64(message.int64Data[i]);
-            writer.ldelim();
-          }
-          if (message.name != null && Object.hasOwnProperty.call(message, "name"))
-            writer.uint32(
-              /* id 8, wireType 2 =*/
-              66
-            ).string(message.name);
-          if (message.rawData != null && Object.hasOwnProperty.call(message, "rawData"))
-            writer.uint32(
-              /* id 9, wireType 2 =*/
-              74
-            ).bytes(message.rawData);
-          if (message.doubleData != null && message.doubleData.length) {
-            writer.uint32(
-              /* id 10, wireType 2 =*/
-              82
-            ).fork();
-            for (var i = 0; i < message.doubleData.length; ++i)
-              writer.double(message.doubleData[i]);
-            writer.ldelim();
-          }
-          if (message.uint64Data != null && message.uint64Data.length) {
-            writer.uint32(
-              /* id 11, wireType 2 =*/
-              90
-            ).fork();
-            for (var i = 0; i < message.uint64Data.length; ++i)
-              writer.uint64(message.uint64Data[i]);
-            writer.ldelim();
-          }
-          if (message.docString != null && Object.hasOwnProperty.call(message, "docString"))
-            writer.uint32(
-              /* id 12, wireType 2 =*/
-              98
-            ).string(message.docString);
-          if (message.externalData != null && message.externalData.length)
-            for (var i = 0; i < message.externalData.length; ++i)
-              $root.onnx.StringStringEntryProto.encode(message.externalData[i], writer.uint32(
-                /* id 13, wireType 2 =*/
-                106
-              ).fork()).ldelim();
-          if (message.dataLocation != null && Object.hasOwnProperty.call(message, "dataLocation"))
-            writer.uint32(
-              /* id 14, wireType 0 =*/
-              112
-            ).int32(message.dataLocation);
-          return writer;
-        };
-        TensorProto.encodeDelimited = function encodeDelimited(message, writer) {
-          return this.encode(message, writer).ldelim();
-        };
-        TensorProto.decode = function decode(reader, length) {
-          if (!(reader instanceof $Reader))
-            reader = $Reader.create(reader);
-          var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.TensorProto();
-          while (reader.pos < end) {
-            var tag = reader.uint32();
-            switch (tag >>> 3) {
-              case 1:
-                if (!(message.dims && message.dims.length))
-                  message.dims = [];
-                if ((tag & 7) === 2) {
-                  var end2 = reader.uint32() + reader.pos;
-                  while (reader.pos < end2)
-                    message.dims.push(reader.int64());
-                } else
-                  message.dims.push(reader.int64());
-                break;
-              case 2:
-                message.dataType = reader.int32();
-                break;
-              case 3:
-                message.segment = $root.onnx.TensorProto.Segment.decode(reader, reader.uint32());
-                break;
-              case 4:
-                if (!(message.floatData && message.floatData.length))
-                  message.floatData = [];
-                if ((tag & 7) === 2) {
-                  var end2 = reader.uint32() + reader.pos;
-                  while (reader.pos < end2)
-                    message.floatData.push(reader.float());
-                } else
-                  message.floatData.push(reader.float());
-                break;
-              case 5:
-                if (!(message.int32Data && message.int32Data.length))
-                  message.int32Data = [];
-                if ((tag & 7) === 2) {
-                  var end2 = reader.uint32() + reader.pos;
-                  while (reader.pos < end2)
-                    message.int32Data.push(reader.int32());
-                } else
-                  message.int32Data.push(reader.int32());
-                break;
-              case 6:
-                if (!(message.stringData && message.stringData.length))
-                  message.stringData = [];
-                message.stringData.push(reader.bytes());
-                break;
-              case 7:
-                if (!(message.int64Data && message.int64Data.length))
-                  message.int64Data = [];
-                if ((tag & 7) === 2) {
-                  var end2 = reader.uint32() + reader.pos;
-                  while (reader.pos < end2)
-                    message.int64Data.push(reader.int64());
-                } else
-                  message.int64Data.push(reader.int64());
-                break;
-              case 8:
-                message.name = reader.string();
-                break;
-              case 12:
-                message.docString = reader.string();
-                break;
-              case 9:
-                message.rawData = reader.bytes();
-                break;
-              case 13:
-                if (!(message.externalData && message.externalData.length))
-                  message.externalData = [];
-                message.externalData.push($root.onnx.StringStringEntryProto.decode(reader, reader.uint32()));
-                break;
-              case 14:
-                message.dataLocation = reader.int32();
-                break;
-              case 10:
-                if (!(message.doubleData && message.doubleData.length))
-                  message.doubleData = [];
-                if ((tag & 7) === 2) {
-                  var end2 = reader.uint32() + reader.pos;
-                  while (reader.pos < end2)
-                    message.doubleData.push(reader.double());
-                } else
-                  message.doubleData.push(reader.double());
-                break;
-              case 11:
-                if (!(message.uint64Data && message.uint64Data.length))
-                  message.uint64Data = [];
-                if ((tag & 7) === 2) {
-                  var end2 = reader.uint32() + reader.pos;
-                  while (reader.pos < end2)
-                    message.uint64Data.push(reader.uint64());
-                } else
-                  message.uint64Data.push(reader.uint64());
-                break;
-              default:
-                reader.skipType(tag & 7);
-                break;
-            }
-          }
-          return message;
-        };
-        TensorProto.decodeDelimited = function decodeDelimited(reader) {
-          if (!(reader instanceof $Reader))
-            reader = new $Reader(reader);
-          return this.decode(reader, reader.uint32());
-        };
-        TensorProto.verify = function verify(message) {
-          if (typeof message !== "object" || message === null)
-            return "object expected";
-          if (message.dims != null && message.hasOwnProperty("dims")) {
-            if (!Array.isArray(message.dims))
-              return "dims: array expected";
-            for (var i = 0; i < message.dims.length; ++i)
-              if (!$util.isInteger(message.dims[i]) && !(message.dims[i] && $util.isInteger(message.dims[i].low) && $util.isInteger(message.dims[i].high)))
-                return "dims: integer|Long[] expected";
-          }
-          if (message.dataType != null && message.hasOwnProperty("dataType")) {
-            if (!$util.isInteger(message.dataType))
-              return "dataType: integer expected";
-          }
-          if (message.segment != null && message.hasOwnProperty("segment")) {
-            var error = $root.onnx.TensorProto.Segment.verify(message.segment);
-            if (error)
-              return "segment." + error;
-          }
-          if (message.floatData != null && message.hasOwnProperty("floatData")) {
-            if (!Array.isArray(message.floatData))
-              return "floatData: array expected";
-            for (var i = 0; i < message.floatData.length; ++i)
-              if (typeof message.floatData[i] !== "number")
-                return "floatData: number[] expected";
-          }
-          if (message.int32Data != null && message.hasOwnProperty("int32Data")) {
-            if (!Array.isArray(message.int32Data))
-              return "int32Data: array expected";
-            for (var i = 0; i < message.int32Data.length; ++i)
-              if (!$util.isInteger(message.int32Data[i]))
-                return "int32Data: integer[] expected";
-          }
-          if (message.stringData != null && message.hasOwnProperty("stringData")) {
-            if (!Array.isArray(message.stringData))
-              return "stringData: array expected";
-            for (var i = 0; i < message.stringData.length; ++i)
-              if (!(message.stringData[i] && typeof message.stringData[i].length === "number" || $util.isString(message.stringData[i])))
-                return "stringData: buffer[] expected";
-          }
-          if (message.int64Data != null && message.hasOwnProperty("int64Data")) {
-            if (!Array.isArray(message.int64Data))
-              return "int64Data: array expected";
-            for (var i = 0; i < message.int64Data.length; ++i)
-              if (!$util.isInteger(message.int64Data[i]) && !(message.int64Data[i] && $util.isInteger(message.int64Data[i].low) && $util.isInteger(message.int64Data[i].high)))
-                return "int64Data: integer|Long[] expected";
-          }
-          if (message.name != null && message.hasOwnProperty("name")) {
-            if (!$util.isString(message.name))
-              return "name: string expected";
-          }
-          if (message.docString != null && message.hasOwnProperty("docString")) {
-            if (!$util.isString(message.docString))
-              return "docString: string expected";
-          }
-          if (message.rawData != null && message.hasOwnProperty("rawData")) {
-            if (!(message.rawData && typeof message.rawData.length === "number" || $util.isString(message.rawData)))
-              return "rawData: buffer expected";
-          }
-          if (message.externalData != null && message.hasOwnProperty("externalData")) {
-            if (!Array.isArray(message.externalData))
-              return "externalData: array expected";
-            for (var i = 0; i < message.externalData.length; ++i) {
-              var error = $root.onnx.StringStringEntryProto.verify(message.externalData[i]);
-              if (error)
-                return "externalData." + error;
-            }
-          }
-          if (message.dataLocation != null && message.hasOwnProperty("dataLocation"))
-            switch (message.dataLocation) {
-              default:
-                return "dataLocation: enum value expected";
-              case 0:
-              case 1:
-                break;
-            }
-          if (message.doubleData != null && message.hasOwnProperty("doubleData")) {
-            if (!Array.isArray(message.doubleData))
-              return "doubleData: array expected";
-            for (var i = 0; i < message.doubleData.length; ++i)
-              if (typeof message.doubleData[i] !== "number")
-                return "doubleData: number[] expected";
-          }
-          if (message.uint64Data != null && message.hasOwnProperty("uint64Data")) {
-            if (!Array.isArray(message.uint64Data))
-              return "uint64Data: array expected";
-            for (var i = 0; i < message.uint64Data.length; ++i)
-              if (!$util.isInteger(message.uint64Data[i]) && !(message.uint64Data[i] && $util.isInteger(message.uint64Data[i].low) && $util.isInteger(message.uint64Data[i].high)))
-                return "uint64Data: integer|Long[] expected";
-          }
-          return null;
-        };
-        TensorProto.fromObject = function fromObject(object) {
-          if (object instanceof $root.onnx.TensorProto)
-            return object;
-          var message = new $root.onnx.TensorProto();
-          if (object.dims) {
-            if (!Array.isArray(object.dims))
-              throw TypeError(".onnx.TensorProto.dims: array expected");
-            message.dims = [];
-            for (var i = 0; i < object.dims.length; ++i)
-              if ($util.Long)
-                (message.dims[i] = $util.Long.fromValue(object.dims[i])).unsigned = false;
-              else if (typeof object.dims[i] === "string")
-                message.dims[i] = parseInt(object.dims[i], 10);
-              else if (typeof object.dims[i] === "number")
-                message.dims[i] = object.dims[i];
-              else if (typeof object.dims[i] === "object")
-                message.dims[i] = new $util.LongBits(object.dims[i].low >>> 0, object.dims[i].high >>> 0).toNumber();
-          }
-          if (object.dataType != null)
-            message.dataType = object.dataType | 0;
-          if (object.segment != null) {
-            if (typeof object.segment !== "object")
-              throw TypeError(".onnx.TensorProto.segment: object expected");
-            message.segment = $root.onnx.TensorProto.Segment.fromObject(object.segment);
-          }
-          if (object.floatData) {
-            if (!Array.isArray(object.floatData))
-              throw TypeError(".onnx.TensorProto.floatData: array expected");
-            message.floatData = [];
-            for (var i = 0; i < object.floatData.length; ++i)
-              message.floatData[i] = Number(object.floatData[i]);
-          }
-          if (object.int32Data) {
-            if (!Array.isArray(object.int32Data))
-              throw TypeError(".onnx.TensorProto.int32Data: array expected");
-            message.int32Data = [];
-            for (var i = 0; i < object.int32Data.length; ++i)
-              message.int32Data[i] = object.int32Data[i] | 0;
-          }
-          if (object.stringData) {
-            if (!Array.isArray(object.stringData))
-              throw TypeError(".onnx.TensorProto.stringData: array expected");
-            message.stringData = [];
-            for (var i = 0; i < object.stringData.length; ++i)
-              if (typeof object.stringData[i] === "string")
-                $util.base64.decode(object.stringData[i], message.stringData[i] = $util.newBuffer($util.base64.length(object.stringData[i])), 0);
-              else if (object.stringData[i].length)
-                message.stringData[i] = object.stringData[i];
-          }
-          if (object.int64Data) {
-            if (!Array.isArray(object.int64Data))
-              throw TypeError(".onnx.TensorProto.int64Data: array expected");
-            message.int64Data = [];
-            for (var i = 0; i < object.int64Data.length; ++i)
-              if ($util.Long)
-                (message.int64Data[i] = $util.Long.fromValue(object.int64Data[i])).unsigned = false;
-              else if (typeof object.int64Data[i] === "string")
-                message.int64Data[i] = parseInt(object.int64Data[i], 10);
-              else if (typeof object.int64Data[i] === "number")
-                message.int64Data[i] = object.int64Data[i];
-              else if (typeof object.int64Data[i] === "object")
-                message.int64Data[i] = new $util.LongBits(object.int64Data[i].low >>> 0, object.int64Data[i].high >>> 0).toNumber();
-          }
-          if (object.name != null)
-            message.name = String(object.name);
-          if (object.docString != null)
-            message.docString = String(object.docString);
-          if (object.rawData != null) {
-            if (typeof object.rawData === "string")
-              $util.base64.decode(object.rawData, message.rawData = $util.newBuffer($util.base64.length(object.rawData)), 0);
-            else if (object.rawData.length)
-              message.rawData = object.rawData;
-          }
-          if (object.externalData) {
-            if (!Array.isArray(object.externalData))
-              throw TypeError(".onnx.TensorProto.externalData: array expected");
-            message.externalData = [];
-            for (var i = 0; i < object.externalData.length; ++i) {
-              if (typeof object.externalData[i] !== "object")
-                throw TypeError(".onnx.TensorProto.externalData: object expected");
-              message.externalData[i] = $root.onnx.StringStringEntryProto.fromObject(object.externalData[i]);
-            }
-          }
-          switch (object.dataLocation) {
-            case "DEFAULT":
-            case 0:
-              message.dataLocation = 0;
-              break;
-            case "EXTERNAL":
-            case 1:
-              message.dataLocation = 1;
-              break;
-          }
-          if (object.doubleData) {
-            if (!Array.isArray(object.doubleData))
-              throw TypeError(".onnx.TensorProto.doubleData: array expected");
-            message.doubleData = [];
-            for (var i = 0; i < object.doubleData.length; ++i)
-              message.doubleData[i] = Number(object.doubleData[i]);
-          }
-          if (object.uint64Data) {
-            if (!Array.isArray(object.uint64Data))
-              throw TypeError(".onnx.TensorProto.uint64Data: array expected");
-            message.uint64Data = [];
-            for (var i = 0; i < object.uint64Data.length; ++i)
-              if ($util.Long)
-                (message.uint64Data[i] = $util.Long.fromValue(object.uint64Data[i])).unsigned = true;
-              else if (typeof object.uint64Data[i] === "string")
-                message.uint64Data[i] = parseInt(object.uint64Data[i], 10);
-              else if (typeof object.uint64Data[i] === "number")
-                message.uint64Data[i] = object.uint64Data[i];
-              else if (typeof object.uint64Data[i] === "object")
-                message.uint64Data[i] = new $util.LongBits(object.uint64Data[i].low >>> 0, object.uint64Data[i].high >>> 0).toNumber(true);
-          }
-          return message;
-        };
-        TensorProto.toObject = function toObject(message, options) {
-          if (!options)
-            options = {};
-          var object = {};
-          if (options.arrays || options.defaults) {
-            object.dims = [];
-            object.floatData = [];
-            object.int32Data = [];
-            object.stringData = [];
-            object.int64Data = [];
-            object.doubleData = [];
-            object.uint64Data = [];
-            object.externalData = [];
-          }
-          if (options.defaults) {
-            object.dataType = 0;
-            object.segment = null;
-            object.name = "";
-            if (options.bytes === String)
-              object.rawData = "";
-            else {
-              object.rawData = [];
-              if (options.bytes !== Array)
-                object.rawData = $util.newBuffer(object.rawData);
-            }
-            object.docString = "";
-            object.dataLocation = options.enums === String ? "DEFAULT" : 0;
-          }
-          if (message.dims && message.dims.length) {
-            object.dims = [];
-            for (var j = 0; j < message.dims.length; ++j)
-              if (typeof message.dims[j] === "number")
-                object.dims[j] = options.longs === String ? String(message.dims[j]) : message.dims[j];
-              else
-                object.dims[j] = options.longs === String ? $util.Long.prototype.toString.call(message.dims[j]) : options.longs === Number ? new $util.LongBits(message.dims[j].low >>> 0, message.dims[j].high >>> 0).toNumber() : message.dims[j];
-          }
-          if (message.dataType != null && message.hasOwnProperty("dataType"))
-            object.dataType = message.dataType;
-          if (message.segment != null && message.hasOwnProperty("segment"))
-            object.segment = $root.onnx.TensorProto.Segment.toObject(message.segment, options);
-          if (message.floatData && message.floatData.length) {
-            object.floatData = [];
-            for (var j = 0; j < message.floatData.length; ++j)
-              object.floatData[j] = options.json && !isFinite(message.floatData[j]) ? String(message.floatData[j]) : message.floatData[j];
-          }
-          if (message.int32Data && message.int32Data.length) {
-            object.int32Data = [];
-            for (var j = 0; j < message.int32Data.length; ++j)
-              object.int32Data[j] = message.int32Data[j];
-          }
-          if (message.stringData && message.stringData.length) {
-            object.stringData = [];
-            for (var j = 0; j < message.stringData.length; ++j)
-              object.stringData[j] = options.bytes === String ? $util.base64.encode(message.stringData[j], 0, message.stringData[j].length) : options.bytes === Array ? Array.prototype.slice.call(message.stringData[j]) : message.stringData[j];
-          }
-          if (message.int64Data && message.int64Data.length) {
-            object.int64Data = [];
-            for (var j = 0; j < message.int64Data.length; ++j)
-              if (typeof message.int64Data[j] === "number")
-                object.int64Data[j] = options.longs === String ? String(message.int64Data[j]) : message.int64Data[j];
-              else
-                object.int64Data[j] = options.longs === String ? $util.Long.prototype.toString.call(message.int64Data[j]) : options.longs === Number ? new $util.LongBits(message.int64Data[j].low >>> 0, message.int64Data[j].high >>> 0).toNumber() : message.int64Data[j];
-          }
-          if (message.name != null && message.hasOwnProperty("name"))
-            object.name = message.name;
-          if (message.rawData != null && message.hasOwnProperty("rawData"))
-            object.rawData = options.bytes === String ? $util.base64.encode(message.rawData, 0, message.rawData.length) : options.bytes === Array ? Array.prototype.slice.call(message.rawData) : message.rawData;
-          if (message.doubleData && message.doubleData.length) {
-            object.doubleData = [];
-            for (var j = 0; j < message.doubleData.length; ++j)
-              object.doubleData[j] = options.json && !isFinite(message.doubleData[j]) ? String(message.doubleData[j]) : message.doubleData[j];
-          }
-          if (message.uint64Data && message.uint64Data.length) {
-            object.uint64Data = [];
-            for (var j = 0; j < message.uint64Data.length; ++j)
-              if (typeof message.uint64Data[j] === "number")
-                object.uint64Data[j] = options.longs === String ? String(message.uint64Data[j]) : message.uint64Data[j];
-              else
-                object.uint64Data[j] = options.longs === String ? $util.Long.prototype.toString.call(message.uint64Data[j]) : options.longs === Number ? new $util.LongBits(message.uint64Data[j].low >>> 0, message.uint64Data[j].high >>> 0).toNumber(true) : message.uint64Data[j];
-          }
-          if (message.docString != null && message.hasOwnProperty("docString"))
-            object.docString = message.docString;
-          if (message.externalData && message.externalData.length) {
-            object.externalData = [];
-            for (var j = 0; j < message.externalData.length; ++j)
-              object.externalData[j] = $root.onnx.StringStringEntryProto.toObject(message.externalData[j], options);
-          }
-          if (message.dataLocation != null && message.hasOwnProperty("dataLocation"))
-            object.dataLocation = options.enums === String ? $root.onnx.TensorProto.DataLocation[message.dataLocation] : message.dataLocation;
-          return object;
-        };
-        TensorProto.prototype.toJSON = function toJSON() {
-          return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-        };
-        TensorProto.DataType = (function() {
-          var valuesById = {}, values = Object.create(valuesById);
-          values[valuesById[0] = "UNDEFINED"] = 0;
-          values[valuesById[1] = "FLOAT"] = 1;
-          values[valuesById[2] = "UINT8"] = 2;
-          values[valuesById[3] = "INT8"] = 3;
-          values[valuesById[4] = "UINT16"] = 4;
-          values[valuesById[5] = "INT16"] = 5;
-          values[valuesById[6] = "INT32"] = 6;
-          values[valuesById[7] = "INT64"] = 7;
-          values[valuesById[8] = "STRING"] = 8;
-          values[valuesById[9] = "BOOL"] = 9;
-          values[valuesById[10] = "FLOAT16"] = 10;
-          values[valuesById[11] = "DOUBLE"] = 11;
-          values[valuesById[12] = "UINT32"] = 12;
-          values[valuesById[13] = "UINT64"] = 13;
-          values[valuesById[14] = "COMPLEX64"] = 14;
-          values[valuesById[15] = "COMPLEX128"] = 15;
-          values[valuesById[16] = "BFLOAT16"] = 16;
-          return values;
-        })();
-        TensorProto.Segment = (function() {
-          function Segment(properties) {
-            if (properties) {
-              for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                if (properties[keys[i]] != null)
-                  this[keys[i]] = properties[keys[i]];
-            }
-          }
-          Segment.prototype.begin = $util.Long ? $util.Long.fromBits(0, 0, false) : 0;
-          Segment.prototype.end = $util.Long ? $util.Long.fromBits(0, 0, false) : 0;
-          Segment.create = function create(properties) {
-            return new Segment(properties);
-          };
-          Segment.encode = function encode(message, writer) {
-            if (!writer)
-              writer = $Writer.create();
-            if (message.begin != null && Object.hasOwnProperty.call(message, "begin"))
-              writer.uint32(
-                /* id 1, wireType 0 =*/
-                8
-              ).int64(message.begin);
-            if (message.end != null && Object.hasOwnProperty.call(message, "end"))
-              writer.uint32(
-                /* id 2, wireType 0 =*/
-                16
-              ).int64(message.end);
-            return writer;
-          };
-          Segment.encodeDelimited = function encodeDelimited(message, writer) {
-            return this.encode(message, writer).ldelim();
-          };
-          Segment.decode = function decode(reader, length) {
-            if (!(reader instanceof $Reader))
-              reader = $Reader.create(reader);
-            var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.TensorProto.Segment();
-            while (reader.pos < end) {
-              var tag = reader.uint32();
-              switch (tag >>> 3) {
-                case 1:
-                  message.begin = reader.int64();
-                  break;
-                case 2:
-                  message.end = reader.int64();
-                  break;
-                default:
-                  reader.skipType(tag & 7);
-                  break;
-              }
-            }
-            return message;
-          };
-          Segment.decodeDelimited = function decodeDelimited(reader) {
-            if (!(reader instanceof $Reader))
-              reader = new $Reader(reader);
-            return this.decode(reader, reader.uint32());
-          };
-          Segment.verify = function verify(message) {
-            if (typeof message !== "object" || message === null)
-              return "object expected";
-            if (message.begin != null && message.hasOwnProperty("begin")) {
-              if (!$util.isInteger(message.begin) && !(message.begin && $util.isInteger(message.begin.low) && $util.isInteger(message.begin.high)))
-                return "begin: integer|Long expected";
-            }
-            if (message.end != null && message.hasOwnProperty("end")) {
-              if (!$util.isInteger(message.end) && !(message.end && $util.isInteger(message.end.low) && $util.isInteger(message.end.high)))
-                return "end: integer|Long expected";
-            }
-            return null;
-          };
-          Segment.fromObject = function fromObject(object) {
-            if (object instanceof $root.onnx.TensorProto.Segment)
-              return object;
-            var message = new $root.onnx.TensorProto.Segment();
-            if (object.begin != null) {
-              if ($util.Long)
-                (message.begin = $util.Long.fromValue(object.begin)).unsigned = false;
-              else if (typeof object.begin === "string")
-                message.begin = parseInt(object.begin, 10);
-              else if (typeof object.begin === "number")
-                message.begin = object.begin;
-              else if (typeof object.begin === "object")
-                message.begin = new $util.LongBits(object.begin.low >>> 0, object.begin.high >>> 0).toNumber();
-            }
-            if (object.end != null) {
-              if ($util.Long)
-                (message.end = $util.Long.fromValue(object.end)).unsigned = false;
-              else if (typeof object.end === "string")
-                message.end = parseInt(object.end, 10);
-              else if (typeof object.end === "number")
-                message.end = object.end;
-              else if (typeof object.end === "object")
-                message.end = new $util.LongBits(object.end.low >>> 0, object.end.high >>> 0).toNumber();
-            }
-            return message;
-          };
-          Segment.toObject = function toObject(message, options) {
-            if (!options)
-              options = {};
-            var object = {};
-            if (options.defaults) {
-              if ($util.Long) {
-                var long = new $util.Long(0, 0, false);
-                object.begin = options.longs === String ? long.toString() : options.longs === Number ? long.toNumber() : long;
-              } else
-                object.begin = options.longs === String ? "0" : 0;
-              if ($util.Long) {
-                var long = new $util.Long(0, 0, false);
-                object.end = options.longs === String ? long.toString() : options.longs === Number ? long.toNumber() : long;
-              } else
-                object.end = options.longs === String ? "0" : 0;
-            }
-            if (message.begin != null && message.hasOwnProperty("begin"))
-              if (typeof message.begin === "number")
-                object.begin = options.longs === String ? String(message.begin) : message.begin;
-              else
-                object.begin = options.longs === String ? $util.Long.prototype.toString.call(message.begin) : options.longs === Number ? new $util.LongBits(message.begin.low >>> 0, message.begin.high >>> 0).toNumber() : message.begin;
-            if (message.end != null && message.hasOwnProperty("end"))
-              if (typeof message.end === "number")
-                object.end = options.longs === String ? String(message.end) : message.end;
-              else
-                object.end = options.longs === String ? $util.Long.prototype.toString.call(message.end) : options.longs === Number ? new $util.LongBits(message.end.low >>> 0, message.end.high >>> 0).toNumber() : message.end;
-            return object;
-          };
-          Segment.prototype.toJSON = function toJSON() {
-            return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-          };
-          return Segment;
-        })();
-        TensorProto.DataLocation = (function() {
-          var valuesById = {}, values = Object.create(valuesById);
-          values[valuesById[0] = "DEFAULT"] = 0;
-          values[valuesById[1] = "EXTERNAL"] = 1;
-          return values;
-        })();
-        return TensorProto;
-      })();
-      onnx2.SparseTensorProto = (function() {
-        function SparseTensorProto(properties) {
-          this.dims = [];
-          if (properties) {
-            for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-              if (properties[keys[i]] != null)
-                this[keys[i]] = properties[keys[i]];
-          }
-        }
-        SparseTensorProto.prototype.values = null;
-        SparseTensorProto.prototype.indices = null;
-        SparseTensorProto.prototype.dims = $util.emptyArray;
-        SparseTensorProto.create = function create(properties) {
-          return new SparseTensorProto(properties);
-        };
-        SparseTensorProto.encode = function encode(message, writer) {
-          if (!writer)
-            writer = $Writer.create();
-          if (message.values != null && Object.hasOwnProperty.call(message, "values"))
-            $root.onnx.TensorProto.encode(message.values, writer.uint32(
-              /* id 1, wireType 2 =*/
-              10
-            ).fork()).ldelim();
-          if (message.indices != null && Object.hasOwnProperty.call(message, "indices"))
-            $root.onnx.TensorProto.encode(message.indices, writer.uint32(
-              /* id 2, wireType 2 =*/
-              18
-            ).fork()).ldelim();
-          if (message.dims != null && message.dims.length) {
-            writer.uint32(
-              /* id 3, wireType 2 =*/
-              26
-            ).fork();
-            for (var i = 0; i < message.dims.length; ++i)
-              writer.int64(message.dims[i]);
-            writer.ldelim();
-          }
-          return writer;
-        };
-        SparseTensorProto.encodeDelimited = function encodeDelimited(message, writer) {
-          return this.encode(message, writer).ldelim();
-        };
-        SparseTensorProto.decode = function decode(reader, length) {
-          if (!(reader instanceof $Reader))
-            reader = $Reader.create(reader);
-          var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.SparseTensorProto();
-          while (reader.pos < end) {
-            var tag = reader.uint32();
-            switch (tag >>> 3) {
-              case 1:
-                message.values = $root.onnx.TensorProto.decode(reader, reader.uint32());
-                break;
-              case 2:
-                message.indices = $root.onnx.TensorProto.decode(reader, reader.uint32());
-                break;
-              case 3:
-                if (!(message.dims && message.dims.length))
-                  message.dims = [];
-                if ((tag & 7) === 2) {
-                  var end2 = reader.uint32() + reader.pos;
-                  while (reader.pos < end2)
-                    message.dims.push(reader.int64());
-                } else
-                  message.dims.push(reader.int64());
-                break;
-              default:
-                reader.skipType(tag & 7);
-                break;
-            }
-          }
-          return message;
-        };
-        SparseTensorProto.decodeDelimited = function decodeDelimited(reader) {
-          if (!(reader instanceof $Reader))
-            reader = new $Reader(reader);
-          return this.decode(reader, reader.uint32());
-        };
-        SparseTensorProto.verify = function verify(message) {
-          if (typeof message !== "object" || message === null)
-            return "object expected";
-          if (message.values != null && message.hasOwnProperty("values")) {
-            var error = $root.onnx.TensorProto.verify(message.values);
-            if (error)
-              return "values." + error;
-          }
-          if (message.indices != null && message.hasOwnProperty("indices")) {
-            var error = $root.onnx.TensorProto.verify(message.indices);
-            if (error)
-              return "indices." + error;
-          }
-          if (message.dims != null && message.hasOwnProperty("dims")) {
-            if (!Array.isArray(message.dims))
-              return "dims: array expected";
-            for (var i = 0; i < message.dims.length; ++i)
-              if (!$util.isInteger(message.dims[i]) && !(message.dims[i] && $util.isInteger(message.dims[i].low) && $util.isInteger(message.dims[i].high)))
-                return "dims: integer|Long[] expected";
-          }
-          return null;
-        };
-        SparseTensorProto.fromObject = function fromObject(object) {
-          if (object instanceof $root.onnx.SparseTensorProto)
-            return object;
-          var message = new $root.onnx.SparseTensorProto();
-          if (object.values != null) {
-            if (typeof object.values !== "object")
-              throw TypeError(".onnx.SparseTensorProto.values: object expected");
-            message.values = $root.onnx.TensorProto.fromObject(object.values);
-          }
-          if (object.indices != null) {
-            if (typeof object.indices !== "object")
-              throw TypeError(".onnx.SparseTensorProto.indices: object expected");
-            message.indices = $root.onnx.TensorProto.fromObject(object.indices);
-          }
-          if (object.dims) {
-            if (!Array.isArray(object.dims))
-              throw TypeError(".onnx.SparseTensorProto.dims: array expected");
-            message.dims = [];
-            for (var i = 0; i < object.dims.length; ++i)
-              if ($util.Long)
-                (message.dims[i] = $util.Long.fromValue(object.dims[i])).unsigned = false;
-              else if (typeof object.dims[i] === "string")
-                message.dims[i] = parseInt(object.dims[i], 10);
-              else if (typeof object.dims[i] === "number")
-                message.dims[i] = object.dims[i];
-              else if (typeof object.dims[i] === "object")
-                message.dims[i] = new $util.LongBits(object.dims[i].low >>> 0, object.dims[i].high >>> 0).toNumber();
-          }
-          return message;
-        };
-        SparseTensorProto.toObject = function toObject(message, options) {
-          if (!options)
-            options = {};
-          var object = {};
-          if (options.arrays || options.defaults)
-            object.dims = [];
-          if (options.defaults) {
-            object.values = null;
-            object.indices = null;
-          }
-          if (message.values != null && message.hasOwnProperty("values"))
-            object.values = $root.onnx.TensorProto.toObject(message.values, options);
-          if (message.indices != null && message.hasOwnProperty("indices"))
-            object.indices = $root.onnx.TensorProto.toObject(message.indices, options);
-          if (message.dims && message.dims.length) {
-            object.dims = [];
-            for (var j = 0; j < message.dims.length; ++j)
-              if (typeof message.dims[j] === "number")
-                object.dims[j] = options.longs === String ? String(message.dims[j]) : message.dims[j];
-              else
-                object.dims[j] = options.longs === String ? $util.Long.prototype.toString.call(message.dims[j]) : options.longs === Number ? new $util.LongBits(message.dims[j].low >>> 0, message.dims[j].high >>> 0).toNumber() : message.dims[j];
-          }
-          return object;
-        };
-        SparseTensorProto.prototype.toJSON = function toJSON() {
-          return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-        };
-        return SparseTensorProto;
-      })();
-      onnx2.TensorShapeProto = (function() {
-        function TensorShapeProto(properties) {
-          this.dim = [];
-          if (properties) {
-            for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-              if (properties[keys[i]] != null)
-                this[keys[i]] = properties[keys[i]];
-          }
-        }
-        TensorShapeProto.prototype.dim = $util.emptyArray;
-        TensorShapeProto.create = function create(properties) {
-          return new TensorShapeProto(properties);
-        };
-        TensorShapeProto.encode = function encode(message, writer) {
-          if (!writer)
-            writer = $Writer.create();
-          if (message.dim != null && message.dim.length)
-            for (var i = 0; i < message.dim.length; ++i)
-              $root.onnx.TensorShapeProto.Dimension.encode(message.dim[i], writer.uint32(
-                /* id 1, wireType 2 =*/
-                10
-              ).fork()).ldelim();
-          return writer;
-        };
-        TensorShapeProto.encodeDelimited = function encodeDelimited(message, writer) {
-          return this.encode(message, writer).ldelim();
-        };
-        TensorShapeProto.decode = function decode(reader, length) {
-          if (!(reader instanceof $Reader))
-            reader = $Reader.create(reader);
-          var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.TensorShapeProto();
-          while (reader.pos < end) {
-            var tag = reader.uint32();
-            switch (tag >>> 3) {
-              case 1:
-                if (!(message.dim && message.dim.length))
-                  message.dim = [];
-                message.dim.push($root.onnx.TensorShapeProto.Dimension.decode(reader, reader.uint32()));
-                break;
-              default:
-                reader.skipType(tag & 7);
-                break;
-            }
-          }
-          return message;
-        };
-        TensorShapeProto.decodeDelimited = function decodeDelimited(reader) {
-          if (!(reader instanceof $Reader))
-            reader = new $Reader(reader);
-          return this.decode(reader, reader.uint32());
-        };
-        TensorShapeProto.verify = function verify(message) {
-          if (typeof message !== "object" || message === null)
-            return "object expected";
-          if (message.dim != null && message.hasOwnProperty("dim")) {
-            if (!Array.isArray(message.dim))
-              return "dim: array expected";
-            for (var i = 0; i < message.dim.length; ++i) {
-              var error = $root.onnx.TensorShapeProto.Dimension.verify(message.dim[i]);
-              if (error)
-                return "dim." + error;
-            }
-          }
-          return null;
-        };
-        TensorShapeProto.fromObject = function fromObject(object) {
-          if (object instanceof $root.onnx.TensorShapeProto)
-            return object;
-          var message = new $root.onnx.TensorShapeProto();
-          if (object.dim) {
-            if (!Array.isArray(object.dim))
-              throw TypeError(".onnx.TensorShapeProto.dim: array expected");
-            message.dim = [];
-            for (var i = 0; i < object.dim.length; ++i) {
-              if (typeof object.dim[i] !== "object")
-                throw TypeError(".onnx.TensorShapeProto.dim: object expected");
-              message.dim[i] = $root.onnx.TensorShapeProto.Dimension.fromObject(object.dim[i]);
-            }
-          }
-          return message;
-        };
-        TensorShapeProto.toObject = function toObject(message, options) {
-          if (!options)
-            options = {};
-          var object = {};
-          if (options.arrays || options.defaults)
-            object.dim = [];
-          if (message.dim && message.dim.length) {
-            object.dim = [];
-            for (var j = 0; j < message.dim.length; ++j)
-              object.dim[j] = $root.onnx.TensorShapeProto.Dimension.toObject(message.dim[j], options);
-          }
-          return object;
-        };
-        TensorShapeProto.prototype.toJSON = function toJSON() {
-          return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-        };
-        TensorShapeProto.Dimension = (function() {
-          function Dimension(properties) {
-            if (properties) {
-              for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                if (properties[keys[i]] != null)
-                  this[keys[i]] = properties[keys[i]];
-            }
-          }
-          Dimension.prototype.dimValue = null;
-          Dimension.prototype.dimParam = null;
-          Dimension.prototype.denotation = "";
-          var $oneOfFields;
-          Object.defineProperty(Dimension.prototype, "value", {
-            get: $util.oneOfGetter($oneOfFields = ["dimValue", "dimParam"]),
-            set: $util.oneOfSetter($oneOfFields)
-          });
-          Dimension.create = function create(properties) {
-            return new Dimension(properties);
-          };
-          Dimension.encode = function encode(message, writer) {
-            if (!writer)
-              writer = $Writer.create();
-            if (message.dimValue != null && Object.hasOwnProperty.call(message, "dimValue"))
-              writer.uint32(
-                /* id 1, wireType 0 =*/
-                8
-              ).int64(message.dimValue);
-            if (message.dimParam != null && Object.hasOwnProperty.call(message, "dimParam"))
-              writer.uint32(
-                /* id 2, wireType 2 =*/
-                18
-              ).string(message.dimParam);
-            if (message.denotation != null && Object.hasOwnProperty.call(message, "denotation"))
-              writer.uint32(
-                /* id 3, wireType 2 =*/
-                26
-              ).string(message.denotation);
-            return writer;
-          };
-          Dimension.encodeDelimited = function encodeDelimited(message, writer) {
-            return this.encode(message, writer).ldelim();
-          };
-          Dimension.decode = function decode(reader, length) {
-            if (!(reader instanceof $Reader))
-              reader = $Reader.create(reader);
-            var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.TensorShapeProto.Dimension();
-            while (reader.pos < end) {
-              var tag = reader.uint32();
-              switch (tag >>> 3) {
-                case 1:
-                  message.dimValue = reader.int64();
-                  break;
-                case 2:
-                  message.dimParam = reader.string();
-                  break;
-                case 3:
-                  message.denotation = reader.string();
-                  break;
-                default:
-                  reader.skipType(tag & 7);
-                  break;
-              }
-            }
-            return message;
-          };
-          Dimension.decodeDelimited = function decodeDelimited(reader) {
-            if (!(reader instanceof $Reader))
-              reader = new $Reader(reader);
-            return this.decode(reader, reader.uint32());
-          };
-          Dimension.verify = function verify(message) {
-            if (typeof message !== "object" || message === null)
-              return "object expected";
-            var properties = {};
-            if (message.dimValue != null && message.hasOwnProperty("dimValue")) {
-              properties.value = 1;
-              if (!$util.isInteger(message.dimValue) && !(message.dimValue && $util.isInteger(message.dimValue.low) && $util.isInteger(message.dimValue.high)))
-                return "dimValue: integer|Long expected";
-            }
-            if (message.dimParam != null && message.hasOwnProperty("dimParam")) {
-              if (properties.value === 1)
-                return "value: multiple values";
-              properties.value = 1;
-              if (!$util.isString(message.dimParam))
-                return "dimParam: string expected";
-            }
-            if (message.denotation != null && message.hasOwnProperty("denotation")) {
-              if (!$util.isString(message.denotation))
-                return "denotation: string expected";
-            }
-            return null;
-          };
-          Dimension.fromObject = function fromObject(object) {
-            if (object instanceof $root.onnx.TensorShapeProto.Dimension)
-              return object;
-            var message = new $root.onnx.TensorShapeProto.Dimension();
-            if (object.dimValue != null) {
-              if ($util.Long)
-                (message.dimValue = $util.Long.fromValue(object.dimValue)).unsigned = false;
-              else if (typeof object.dimValue === "string")
-                message.dimValue = parseInt(object.dimValue, 10);
-              else if (typeof object.dimValue === "number")
-                message.dimValue = object.dimValue;
-              else if (typeof object.dimValue === "object")
-                message.dimValue = new $util.LongBits(object.dimValue.low >>> 0, object.dimValue.high >>> 0).toNumber();
-            }
-            if (object.dimParam != null)
-              message.dimParam = String(object.dimParam);
-            if (object.denotation != null)
-              message.denotation = String(object.denotation);
-            return message;
-          };
-          Dimension.toObject = function toObject(message, options) {
-            if (!options)
-              options = {};
-            var object = {};
-            if (options.defaults)
-              object.denotation = "";
-            if (message.dimValue != null && message.hasOwnProperty("dimValue")) {
-              if (typeof message.dimValue === "number")
-                object.dimValue = options.longs === String ? String(message.dimValue) : message.dimValue;
-              else
-                object.dimValue = options.longs === String ? $util.Long.prototype.toString.call(message.dimValue) : options.longs === Number ? new $util.LongBits(message.dimValue.low >>> 0, message.dimValue.high >>> 0).toNumber() : message.dimValue;
-              if (options.oneofs)
-                object.value = "dimValue";
-            }
-            if (message.dimParam != null && message.hasOwnProperty("dimParam")) {
-              object.dimParam = message.dimParam;
-              if (options.oneofs)
-                object.value = "dimParam";
-            }
-            if (message.denotation != null && message.hasOwnProperty("denotation"))
-              object.denotation = message.denotation;
-            return object;
-          };
-          Dimension.prototype.toJSON = function toJSON() {
-            return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-          };
-          return Dimension;
-        })();
-        return TensorShapeProto;
-      })();
-      onnx2.TypeProto = (function() {
-        function TypeProto(properties) {
-          if (properties) {
-            for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-              if (properties[keys[i]] != null)
-                this[keys[i]] = properties[keys[i]];
-          }
-        }
-        TypeProto.prototype.tensorType = null;
-        TypeProto.prototype.sequenceType = null;
-        TypeProto.prototype.mapType = null;
-        TypeProto.prototype.optionalType = null;
-        TypeProto.prototype.sparseTensorType = null;
-        TypeProto.prototype.denotation = "";
-        var $oneOfFields;
-        Object.defineProperty(TypeProto.prototype, "value", {
-          get: $util.oneOfGetter($oneOfFields = ["tensorType", "sequenceType", "mapType", "optionalType", "sparseTensorType"]),
-          set: $util.oneOfSetter($oneOfFields)
-        });
-        TypeProto.create = function create(properties) {
-          return new TypeProto(properties);
-        };
-        TypeProto.encode = function encode(message, writer) {
-          if (!writer)
-            writer = $Writer.create();
-          if (message.tensorType != null && Object.hasOwnProperty.call(message, "tensorType"))
-            $root.onnx.TypeProto.Tensor.encode(message.tensorType, writer.uint32(
-              /* id 1, wireType 2 =*/
-              10
-            ).fork()).ldelim();
-          if (message.sequenceType != null && Object.hasOwnProperty.call(message, "sequenceType"))
-            $root.onnx.TypeProto.Sequence.encode(message.sequenceType, writer.uint32(
-              /* id 4, wireType 2 =*/
-              34
-            ).fork()).ldelim();
-          if (message.mapType != null && Object.hasOwnProperty.call(message, "mapType"))
-            $root.onnx.TypeProto.Map.encode(message.mapType, writer.uint32(
-              /* id 5, wireType 2 =*/
-              42
-            ).fork()).ldelim();
-          if (message.denotation != null && Object.hasOwnProperty.call(message, "denotation"))
-            writer.uint32(
-              /* id 6, wireType 2 =*/
-              50
-            ).string(message.denotation);
-          if (message.sparseTensorType != null && Object.hasOwnProperty.call(message, "sparseTensorType"))
-            $root.onnx.TypeProto.SparseTensor.encode(message.sparseTensorType, writer.uint32(
-              /* id 8, wireType 2 =*/
-              66
-            ).fork()).ldelim();
-          if (message.optionalType != null && Object.hasOwnProperty.call(message, "optionalType"))
-            $root.onnx.TypeProto.Optional.encode(message.optionalType, writer.uint32(
-              /* id 9, wireType 2 =*/
-              74
-            ).fork()).ldelim();
-          return writer;
-        };
-        TypeProto.encodeDelimited = function encodeDelimited(message, writer) {
-          return this.encode(message, writer).ldelim();
-        };
-        TypeProto.decode = function decode(reader, length) {
-          if (!(reader instanceof $Reader))
-            reader = $Reader.create(reader);
-          var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.TypeProto();
-          while (reader.pos < end) {
-            var tag = reader.uint32();
-            switch (tag >>> 3) {
-              case 1:
-                message.tensorType = $root.onnx.TypeProto.Tensor.decode(reader, reader.uint32());
-                break;
-              case 4:
-                message.sequenceType = $root.onnx.TypeProto.Sequence.decode(reader, reader.uint32());
-                break;
-              case 5:
-                message.mapType = $root.onnx.TypeProto.Map.decode(reader, reader.uint32());
-                break;
-              case 9:
-                message.optionalType = $root.onnx.TypeProto.Optional.decode(reader, reader.uint32());
-                break;
-              case 8:
-                message.sparseTensorType = $root.onnx.TypeProto.SparseTensor.decode(reader, reader.uint32());
-                break;
-              case 6:
-                message.denotation = reader.string();
-                break;
-              default:
-                reader.skipType(tag & 7);
-                break;
-            }
-          }
-          return message;
-        };
-        TypeProto.decodeDelimited = function decodeDelimited(reader) {
-          if (!(reader instanceof $Reader))
-            reader = new $Reader(reader);
-          return this.decode(reader, reader.uint32());
-        };
-        TypeProto.verify = function verify(message) {
-          if (typeof message !== "object" || message === null)
-            return "object expected";
-          var properties = {};
-          if (message.tensorType != null && message.hasOwnProperty("tensorType")) {
-            properties.value = 1;
-            {
-              var error = $root.onnx.TypeProto.Tensor.verify(message.tensorType);
-              if (error)
-                return "tensorType." + error;
-            }
-          }
-          if (message.sequenceType != null && message.hasOwnProperty("sequenceType")) {
-            if (properties.value === 1)
-              return "value: multiple values";
-            properties.value = 1;
-            {
-              var error = $root.onnx.TypeProto.Sequence.verify(message.sequenceType);
-              if (error)
-                return "sequenceType." + error;
-            }
-          }
-          if (message.mapType != null && message.hasOwnProperty("mapType")) {
-            if (properties.value === 1)
-              return "value: multiple values";
-            properties.value = 1;
-            {
-              var error = $root.onnx.TypeProto.Map.verify(message.mapType);
-              if (error)
-                return "mapType." + error;
-            }
-          }
-          if (message.optionalType != null && message.hasOwnProperty("optionalType")) {
-            if (properties.value === 1)
-              return "value: multiple values";
-            properties.value = 1;
-            {
-              var error = $root.onnx.TypeProto.Optional.verify(message.optionalType);
-              if (error)
-                return "optionalType." + error;
-            }
-          }
-          if (message.sparseTensorType != null && message.hasOwnProperty("sparseTensorType")) {
-            if (properties.value === 1)
-              return "value: multiple values";
-            properties.value = 1;
-            {
-              var error = $root.onnx.TypeProto.SparseTensor.verify(message.sparseTensorType);
-              if (error)
-                return "sparseTensorType." + error;
-            }
-          }
-          if (message.denotation != null && message.hasOwnProperty("denotation")) {
-            if (!$util.isString(message.denotation))
-              return "denotation: string expected";
-          }
-          return null;
-        };
-        TypeProto.fromObject = function fromObject(object) {
-          if (object instanceof $root.onnx.TypeProto)
-            return object;
-          var message = new $root.onnx.TypeProto();
-          if (object.tensorType != null) {
-            if (typeof object.tensorType !== "object")
-              throw TypeError(".onnx.TypeProto.tensorType: object expected");
-            message.tensorType = $root.onnx.TypeProto.Tensor.fromObject(object.tensorType);
-          }
-          if (object.sequenceType != null) {
-            if (typeof object.sequenceType !== "object")
-              throw TypeError(".onnx.TypeProto.sequenceType: object expected");
-            message.sequenceType = $root.onnx.TypeProto.Sequence.fromObject(object.sequenceType);
-          }
-          if (object.mapType != null) {
-            if (typeof object.mapType !== "object")
-              throw TypeError(".onnx.TypeProto.mapType: object expected");
-            message.mapType = $root.onnx.TypeProto.Map.fromObject(object.mapType);
-          }
-          if (object.optionalType != null) {
-            if (typeof object.optionalType !== "object")
-              throw TypeError(".onnx.TypeProto.optionalType: object expected");
-            message.optionalType = $root.onnx.TypeProto.Optional.fromObject(object.optionalType);
-          }
-          if (object.sparseTensorType != null) {
-            if (typeof object.sparseTensorType !== "object")
-              throw TypeError(".onnx.TypeProto.sparseTensorType: object expected");
-            message.sparseTensorType = $root.onnx.TypeProto.SparseTensor.fromObject(object.sparseTensorType);
-          }
-          if (object.denotation != null)
-            message.denotation = String(object.denotation);
-          return message;
-        };
-        TypeProto.toObject = function toObject(message, options) {
-          if (!options)
-            options = {};
-          var object = {};
-          if (options.defaults)
-            object.denotation = "";
-          if (message.tensorType != null && message.hasOwnProperty("tensorType")) {
-            object.tensorType = $root.onnx.TypeProto.Tensor.toObject(message.tensorType, options);
-            if (options.oneofs)
-              object.value = "tensorType";
-          }
-          if (message.sequenceType != null && message.hasOwnProperty("sequenceType")) {
-            object.sequenceType = $root.onnx.TypeProto.Sequence.toObject(message.sequenceType, options);
-            if (options.oneofs)
-              object.value = "sequenceType";
-          }
-          if (message.mapType != null && message.hasOwnProperty("mapType")) {
-            object.mapType = $root.onnx.TypeProto.Map.toObject(message.mapType, options);
-            if (options.oneofs)
-              object.value = "mapType";
-          }
-          if (message.denotation != null && message.hasOwnProperty("denotation"))
-            object.denotation = message.denotation;
-          if (message.sparseTensorType != null && message.hasOwnProperty("sparseTensorType")) {
-            object.sparseTensorType = $root.onnx.TypeProto.SparseTensor.toObject(message.sparseTensorType, options);
-            if (options.oneofs)
-              object.value = "sparseTensorType";
-          }
-          if (message.optionalType != null && message.hasOwnProperty("optionalType")) {
-            object.optionalType = $root.onnx.TypeProto.Optional.toObject(message.optionalType, options);
-            if (options.oneofs)
-              object.value = "optionalType";
-          }
-          return object;
-        };
-        TypeProto.prototype.toJSON = function toJSON() {
-          return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-        };
-        TypeProto.Tensor = (function() {
-          function Tensor(properties) {
-            if (properties) {
-              for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                if (properties[keys[i]] != null)
-                  this[keys[i]] = properties[keys[i]];
-            }
-          }
-          Tensor.prototype.elemType = 0;
-          Tensor.prototype.shape = null;
-          Tensor.create = function create(properties) {
-            return new Tensor(properties);
-          };
-          Tensor.encode = function encode(message, writer) {
-            if (!writer)
-              writer = $Writer.create();
-            if (message.elemType != null && Object.hasOwnProperty.call(message, "elemType"))
-              writer.uint32(
-                /* id 1, wireType 0 =*/
-                8
-              ).int32(message.elemType);
-            if (message.shape != null && Object.hasOwnProperty.call(message, "shape"))
-              $root.onnx.TensorShapeProto.encode(message.shape, writer.uint32(
-                /* id 2, wireType 2 =*/
-                18
-              ).fork()).ldelim();
-            return writer;
-          };
-          Tensor.encodeDelimited = function encodeDelimited(message, writer) {
-            return this.encode(message, writer).ldelim();
-          };
-          Tensor.decode = function decode(reader, length) {
-            if (!(reader instanceof $Reader))
-              reader = $Reader.create(reader);
-            var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.TypeProto.Tensor();
-            while (reader.pos < end) {
-              var tag = reader.uint32();
-              switch (tag >>> 3) {
-                case 1:
-                  message.elemType = reader.int32();
-                  break;
-                case 2:
-                  message.shape = $root.onnx.TensorShapeProto.decode(reader, reader.uint32());
-                  break;
-                default:
-                  reader.skipType(tag & 7);
-                  break;
-              }
-            }
-            return message;
-          };
-          Tensor.decodeDelimited = function decodeDelimited(reader) {
-            if (!(reader instanceof $Reader))
-              reader = new $Reader(reader);
-            return this.decode(reader, reader.uint32());
-          };
-          Tensor.verify = function verify(message) {
-            if (typeof message !== "object" || message === null)
-              return "object expected";
-            if (message.elemType != null && message.hasOwnProperty("elemType")) {
-              if (!$util.isInteger(message.elemType))
-                return "elemType: integer expected";
-            }
-            if (message.shape != null && message.hasOwnProperty("shape")) {
-              var error = $root.onnx.TensorShapeProto.verify(message.shape);
-              if (error)
-                return "shape." + error;
-            }
-            return null;
-          };
-          Tensor.fromObject = function fromObject(object) {
-            if (object instanceof $root.onnx.TypeProto.Tensor)
-              return object;
-            var message = new $root.onnx.TypeProto.Tensor();
-            if (object.elemType != null)
-              message.elemType = object.elemType | 0;
-            if (object.shape != null) {
-              if (typeof object.shape !== "object")
-                throw TypeError(".onnx.TypeProto.Tensor.shape: object expected");
-              message.shape = $root.onnx.TensorShapeProto.fromObject(object.shape);
-            }
-            return message;
-          };
-          Tensor.toObject = function toObject(message, options) {
-            if (!options)
-              options = {};
-            var object = {};
-            if (options.defaults) {
-              object.elemType = 0;
-              object.shape = null;
-            }
-            if (message.elemType != null && message.hasOwnProperty("elemType"))
-              object.elemType = message.elemType;
-            if (message.shape != null && message.hasOwnProperty("shape"))
-              object.shape = $root.onnx.TensorShapeProto.toObject(message.shape, options);
-            return object;
-          };
-          Tensor.prototype.toJSON = function toJSON() {
-            return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-          };
-          return Tensor;
-        })();
-        TypeProto.Sequence = (function() {
-          function Sequence5(properties) {
-            if (properties) {
-              for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                if (properties[keys[i]] != null)
-                  this[keys[i]] = properties[keys[i]];
-            }
-          }
-          Sequence5.prototype.elemType = null;
-          Sequence5.create = function create(properties) {
-            return new Sequence5(properties);
-          };
-          Sequence5.encode = function encode(message, writer) {
-            if (!writer)
-              writer = $Writer.create();
-            if (message.elemType != null && Object.hasOwnProperty.call(message, "elemType"))
-              $root.onnx.TypeProto.encode(message.elemType, writer.uint32(
-                /* id 1, wireType 2 =*/
-                10
-              ).fork()).ldelim();
-            return writer;
-          };
-          Sequence5.encodeDelimited = function encodeDelimited(message, writer) {
-            return this.encode(message, writer).ldelim();
-          };
-          Sequence5.decode = function decode(reader, length) {
-            if (!(reader instanceof $Reader))
-              reader = $Reader.create(reader);
-            var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.TypeProto.Sequence();
-            while (reader.pos < end) {
-              var tag = reader.uint32();
-              switch (tag >>> 3) {
-                case 1:
-                  message.elemType = $root.onnx.TypeProto.decode(reader, reader.uint32());
-                  break;
-                default:
-                  reader.skipType(tag & 7);
-                  break;
-              }
-            }
-            return message;
-          };
-          Sequence5.decodeDelimited = function decodeDelimited(reader) {
-            if (!(reader instanceof $Reader))
-              reader = new $Reader(reader);
-            return this.decode(reader, reader.uint32());
-          };
-          Sequence5.verify = function verify(message) {
-            if (typeof message !== "object" || message === null)
-              return "object expected";
-            if (message.elemType != null && message.hasOwnProperty("elemType")) {
-              var error = $root.onnx.TypeProto.verify(message.elemType);
-              if (error)
-                return "elemType." + error;
-            }
-            return null;
-          };
-          Sequence5.fromObject = function fromObject(object) {
-            if (object instanceof $root.onnx.TypeProto.Sequence)
-              return object;
-            var message = new $root.onnx.TypeProto.Sequence();
-            if (object.elemType != null) {
-              if (typeof object.elemType !== "object")
-                throw TypeError(".onnx.TypeProto.Sequence.elemType: object expected");
-              message.elemType = $root.onnx.TypeProto.fromObject(object.elemType);
-            }
-            return message;
-          };
-          Sequence5.toObject = function toObject(message, options) {
-            if (!options)
-              options = {};
-            var object = {};
-            if (options.defaults)
-              object.elemType = null;
-            if (message.elemType != null && message.hasOwnProperty("elemType"))
-              object.elemType = $root.onnx.TypeProto.toObject(message.elemType, options);
-            return object;
-          };
-          Sequence5.prototype.toJSON = function toJSON() {
-            return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-          };
-          return Sequence5;
-        })();
-        TypeProto.Map = (function() {
-          function Map2(properties) {
-            if (properties) {
-              for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                if (properties[keys[i]] != null)
-                  this[keys[i]] = properties[keys[i]];
-            }
-          }
-          Map2.prototype.keyType = 0;
-          Map2.prototype.valueType = null;
-          Map2.create = function create(properties) {
-            return new Map2(properties);
-          };
-          Map2.encode = function encode(message, writer) {
-            if (!writer)
-              writer = $Writer.create();
-            if (message.keyType != null && Object.hasOwnProperty.call(message, "keyType"))
-              writer.uint32(
-                /* id 1, wireType 0 =*/
-                8
-              ).int32(message.keyType);
-            if (message.valueType != null && Object.hasOwnProperty.call(message, "valueType"))
-              $root.onnx.TypeProto.encode(message.valueType, writer.uint32(
-                /* id 2, wireType 2 =*/
-                18
-              ).fork()).ldelim();
-            return writer;
-          };
-          Map2.encodeDelimited = function encodeDelimited(message, writer) {
-            return this.encode(message, writer).ldelim();
-          };
-          Map2.decode = function decode(reader, length) {
-            if (!(reader instanceof $Reader))
-              reader = $Reader.create(reader);
-            var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.TypeProto.Map();
-            while (reader.pos < end) {
-              var tag = reader.uint32();
-              switch (tag >>> 3) {
-                case 1:
-                  message.keyType = reader.int32();
-                  break;
-                case 2:
-                  message.valueType = $root.onnx.TypeProto.decode(reader, reader.uint32());
-                  break;
-                default:
-                  reader.skipType(tag & 7);
-                  break;
-              }
-            }
-            return message;
-          };
-          Map2.decodeDelimited = function decodeDelimited(reader) {
-            if (!(reader instanceof $Reader))
-              reader = new $Reader(reader);
-            return this.decode(reader, reader.uint32());
-          };
-          Map2.verify = function verify(message) {
-            if (typeof message !== "object" || message === null)
-              return "object expected";
-            if (message.keyType != null && message.hasOwnProperty("keyType")) {
-              if (!$util.isInteger(message.keyType))
-                return "keyType: integer expected";
-            }
-            if (message.valueType != null && message.hasOwnProperty("valueType")) {
-              var error = $root.onnx.TypeProto.verify(message.valueType);
-              if (error)
-                return "valueType." + error;
-            }
-            return null;
-          };
-          Map2.fromObject = function fromObject(object) {
-            if (object instanceof $root.onnx.TypeProto.Map)
-              return object;
-            var message = new $root.onnx.TypeProto.Map();
-            if (object.keyType != null)
-              message.keyType = object.keyType | 0;
-            if (object.valueType != null) {
-              if (typeof object.valueType !== "object")
-                throw TypeError(".onnx.TypeProto.Map.valueType: object expected");
-              message.valueType = $root.onnx.TypeProto.fromObject(object.valueType);
-            }
-            return message;
-          };
-          Map2.toObject = function toObject(message, options) {
-            if (!options)
-              options = {};
-            var object = {};
-            if (options.defaults) {
-              object.keyType = 0;
-              object.valueType = null;
-            }
-            if (message.keyType != null && message.hasOwnProperty("keyType"))
-              object.keyType = message.keyType;
-            if (message.valueType != null && message.hasOwnProperty("valueType"))
-              object.valueType = $root.onnx.TypeProto.toObject(message.valueType, options);
-            return object;
-          };
-          Map2.prototype.toJSON = function toJSON() {
-            return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-          };
-          return Map2;
-        })();
-        TypeProto.Optional = (function() {
-          function Optional(properties) {
-            if (properties) {
-              for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                if (properties[keys[i]] != null)
-                  this[keys[i]] = properties[keys[i]];
-            }
-          }
-          Optional.prototype.elemType = null;
-          Optional.create = function create(properties) {
-            return new Optional(properties);
-          };
-          Optional.encode = function encode(message, writer) {
-            if (!writer)
-              writer = $Writer.create();
-            if (message.elemType != null && Object.hasOwnProperty.call(message, "elemType"))
-              $root.onnx.TypeProto.encode(message.elemType, writer.uint32(
-                /* id 1, wireType 2 =*/
-                10
-              ).fork()).ldelim();
-            return writer;
-          };
-          Optional.encodeDelimited = function encodeDelimited(message, writer) {
-            return this.encode(message, writer).ldelim();
-          };
-          Optional.decode = function decode(reader, length) {
-            if (!(reader instanceof $Reader))
-              reader = $Reader.create(reader);
-            var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.TypeProto.Optional();
-            while (reader.pos < end) {
-              var tag = reader.uint32();
-              switch (tag >>> 3) {
-                case 1:
-                  message.elemType = $root.onnx.TypeProto.decode(reader, reader.uint32());
-                  break;
-                default:
-                  reader.skipType(tag & 7);
-                  break;
-              }
-            }
-            return message;
-          };
-          Optional.decodeDelimited = function decodeDelimited(reader) {
-            if (!(reader instanceof $Reader))
-              reader = new $Reader(reader);
-            return this.decode(reader, reader.uint32());
-          };
-          Optional.verify = function verify(message) {
-            if (typeof message !== "object" || message === null)
-              return "object expected";
-            if (message.elemType != null && message.hasOwnProperty("elemType")) {
-              var error = $root.onnx.TypeProto.verify(message.elemType);
-              if (error)
-                return "elemType." + error;
-            }
-            return null;
-          };
-          Optional.fromObject = function fromObject(object) {
-            if (object instanceof $root.onnx.TypeProto.Optional)
-              return object;
-            var message = new $root.onnx.TypeProto.Optional();
-            if (object.elemType != null) {
-              if (typeof object.elemType !== "object")
-                throw TypeError(".onnx.TypeProto.Optional.elemType: object expected");
-              message.elemType = $root.onnx.TypeProto.fromObject(object.elemType);
-            }
-            return message;
-          };
-          Optional.toObject = function toObject(message, options) {
-            if (!options)
-              options = {};
-            var object = {};
-            if (options.defaults)
-              object.elemType = null;
-            if (message.elemType != null && message.hasOwnProperty("elemType"))
-              object.elemType = $root.onnx.TypeProto.toObject(message.elemType, options);
-            return object;
-          };
-          Optional.prototype.toJSON = function toJSON() {
-            return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-          };
-          return Optional;
-        })();
-        TypeProto.SparseTensor = (function() {
-          function SparseTensor(properties) {
-            if (properties) {
-              for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                if (properties[keys[i]] != null)
-                  this[keys[i]] = properties[keys[i]];
-            }
-          }
-          SparseTensor.prototype.elemType = 0;
-          SparseTensor.prototype.shape = null;
-          SparseTensor.create = function create(properties) {
-            return new SparseTensor(properties);
-          };
-          SparseTensor.encode = function encode(message, writer) {
-            if (!writer)
-              writer = $Writer.create();
-            if (message.elemType != null && Object.hasOwnProperty.call(message, "elemType"))
-              writer.uint32(
-                /* id 1, wireType 0 =*/
-                8
-              ).int32(message.elemType);
-            if (message.shape != null && Object.hasOwnProperty.call(message, "shape"))
-              $root.onnx.TensorShapeProto.encode(message.shape, writer.uint32(
-                /* id 2, wireType 2 =*/
-                18
-              ).fork()).ldelim();
-            return writer;
-          };
-          SparseTensor.encodeDelimited = function encodeDelimited(message, writer) {
-            return this.encode(message, writer).ldelim();
-          };
-          SparseTensor.decode = function decode(reader, length) {
-            if (!(reader instanceof $Reader))
-              reader = $Reader.create(reader);
-            var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.TypeProto.SparseTensor();
-            while (reader.pos < end) {
-              var tag = reader.uint32();
-              switch (tag >>> 3) {
-                case 1:
-                  message.elemType = reader.int32();
-                  break;
-                case 2:
-                  message.shape = $root.onnx.TensorShapeProto.decode(reader, reader.uint32());
-                  break;
-                default:
-                  reader.skipType(tag & 7);
-                  break;
-              }
-            }
-            return message;
-          };
-          SparseTensor.decodeDelimited = function decodeDelimited(reader) {
-            if (!(reader instanceof $Reader))
-              reader = new $Reader(reader);
-            return this.decode(reader, reader.uint32());
-          };
-          SparseTensor.verify = function verify(message) {
-            if (typeof message !== "object" || message === null)
-              return "object expected";
-            if (message.elemType != null && message.hasOwnProperty("elemType")) {
-              if (!$util.isInteger(message.elemType))
-                return "elemType: integer expected";
-            }
-            if (message.shape != null && message.hasOwnProperty("shape")) {
-              var error = $root.onnx.TensorShapeProto.verify(message.shape);
-              if (error)
-                return "shape." + error;
-            }
-            return null;
-          };
-          SparseTensor.fromObject = function fromObject(object) {
-            if (object instanceof $root.onnx.TypeProto.SparseTensor)
-              return object;
-            var message = new $root.onnx.TypeProto.SparseTensor();
-            if (object.elemType != null)
-              message.elemType = object.elemType | 0;
-            if (object.shape != null) {
-              if (typeof object.shape !== "object")
-                throw TypeError(".onnx.TypeProto.SparseTensor.shape: object expected");
-              message.shape = $root.onnx.TensorShapeProto.fromObject(object.shape);
-            }
-            return message;
-          };
-          SparseTensor.toObject = function toObject(message, options) {
-            if (!options)
-              options = {};
-            var object = {};
-            if (options.defaults) {
-              object.elemType = 0;
-              object.shape = null;
-            }
-            if (message.elemType != null && message.hasOwnProperty("elemType"))
-              object.elemType = message.elemType;
-            if (message.shape != null && message.hasOwnProperty("shape"))
-              object.shape = $root.onnx.TensorShapeProto.toObject(message.shape, options);
-            return object;
-          };
-          SparseTensor.prototype.toJSON = function toJSON() {
-            return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-          };
-          return SparseTensor;
-        })();
-        return TypeProto;
-      })();
-      onnx2.OperatorSetIdProto = (function() {
-        function OperatorSetIdProto(properties) {
-          if (properties) {
-            for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-              if (properties[keys[i]] != null)
-                this[keys[i]] = properties[keys[i]];
-          }
-        }
-        OperatorSetIdProto.prototype.domain = "";
-        OperatorSetIdProto.prototype.version = $util.Long ? $util.Long.fromBits(0, 0, false) : 0;
-        OperatorSetIdProto.create = function create(properties) {
-          return new OperatorSetIdProto(properties);
-        };
-        OperatorSetIdProto.encode = function encode(message, writer) {
-          if (!writer)
-            writer = $Writer.create();
-          if (message.domain != null && Object.hasOwnProperty.call(message, "domain"))
-            writer.uint32(
-              /* id 1, wireType 2 =*/
-              10
-            ).string(message.domain);
-          if (message.version != null && Object.hasOwnProperty.call(message, "version"))
-            writer.uint32(
-              /* id 2, wireType 0 =*/
-              16
-            ).int64(message.version);
-          return writer;
-        };
-        OperatorSetIdProto.encodeDelimited = function encodeDelimited(message, writer) {
-          return this.encode(message, writer).ldelim();
-        };
-        OperatorSetIdProto.decode = function decode(reader, length) {
-          if (!(reader instanceof $Reader))
-            reader = $Reader.create(reader);
-          var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.OperatorSetIdProto();
-          while (reader.pos < end) {
-            var tag = reader.uint32();
-            switch (tag >>> 3) {
-              case 1:
-                message.domain = reader.string();
-                break;
-              case 2:
-                message.version = reader.int64();
-                break;
-              default:
-                reader.skipType(tag & 7);
-                break;
-            }
-          }
-          return message;
-        };
-        OperatorSetIdProto.decodeDelimited = function decodeDelimited(reader) {
-          if (!(reader instanceof $Reader))
-            reader = new $Reader(reader);
-          return this.decode(reader, reader.uint32());
-        };
-        OperatorSetIdProto.verify = function verify(message) {
-          if (typeof message !== "object" || message === null)
-            return "object expected";
-          if (message.domain != null && message.hasOwnProperty("domain")) {
-            if (!$util.isString(message.domain))
-              return "domain: string expected";
-          }
-          if (message.version != null && message.hasOwnProperty("version")) {
-            if (!$util.isInteger(message.version) && !(message.version && $util.isInteger(message.version.low) && $util.isInteger(message.version.high)))
-              return "version: integer|Long expected";
-          }
-          return null;
-        };
-        OperatorSetIdProto.fromObject = function fromObject(object) {
-          if (object instanceof $root.onnx.OperatorSetIdProto)
-            return object;
-          var message = new $root.onnx.OperatorSetIdProto();
-          if (object.domain != null)
-            message.domain = String(object.domain);
-          if (object.version != null) {
-            if ($util.Long)
-              (message.version = $util.Long.fromValue(object.version)).unsigned = false;
-            else if (typeof object.version === "string")
-              message.version = parseInt(object.version, 10);
-            else if (typeof object.version === "number")
-              message.version = object.version;
-            else if (typeof object.version === "object")
-              message.version = new $util.LongBits(object.version.low >>> 0, object.version.high >>> 0).toNumber();
-          }
-          return message;
-        };
-        OperatorSetIdProto.toObject = function toObject(message, options) {
-          if (!options)
-            options = {};
-          var object = {};
-          if (options.defaults) {
-            object.domain = "";
-            if ($util.Long) {
-              var long = new $util.Long(0, 0, false);
-              object.version = options.longs === String ? long.toString() : options.longs === Number ? long.toNumber() : long;
-            } else
-              object.version = options.longs === String ? "0" : 0;
-          }
-          if (message.domain != null && message.hasOwnProperty("domain"))
-            object.domain = message.domain;
-          if (message.version != null && message.hasOwnProperty("version"))
-            if (typeof message.version === "number")
-              object.version = options.longs === String ? String(message.version) : message.version;
-            else
-              object.version = options.longs === String ? $util.Long.prototype.toString.call(message.version) : options.longs === Number ? new $util.LongBits(message.version.low >>> 0, message.version.high >>> 0).toNumber() : message.version;
-          return object;
-        };
-        OperatorSetIdProto.prototype.toJSON = function toJSON() {
-          return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-        };
-        return OperatorSetIdProto;
-      })();
-      onnx2.OperatorStatus = (function() {
-        var valuesById = {}, values = Object.create(valuesById);
-        values[valuesById[0] = "EXPERIMENTAL"] = 0;
-        values[valuesById[1] = "STABLE"] = 1;
-        return values;
-      })();
-      onnx2.FunctionProto = (function() {
-        function FunctionProto(properties) {
-          this.input = [];
-          this.output = [];
-          this.attribute = [];
-          this.node = [];
-          this.opsetImport = [];
-          if (properties) {
-            for (var keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-              if (properties[keys[i]] != null)
-                this[keys[i]] = properties[keys[i]];
-          }
-        }
-        FunctionProto.prototype.name = "";
-        FunctionProto.prototype.input = $util.emptyArray;
-        FunctionProto.prototype.output = $util.emptyArray;
-        FunctionProto.prototype.attribute = $util.emptyArray;
-        FunctionProto.prototype.node = $util.emptyArray;
-        FunctionProto.prototype.docString = "";
-        FunctionProto.prototype.opsetImport = $util.emptyArray;
-        FunctionProto.prototype.domain = "";
-        FunctionProto.create = function create(properties) {
-          return new FunctionProto(properties);
-        };
-        FunctionProto.encode = function encode(message, writer) {
-          if (!writer)
-            writer = $Writer.create();
-          if (message.name != null && Object.hasOwnProperty.call(message, "name"))
-            writer.uint32(
-              /* id 1, wireType 2 =*/
-              10
-            ).string(message.name);
-          if (message.input != null && message.input.length)
-            for (var i = 0; i < message.input.length; ++i)
-              writer.uint32(
-                /* id 4, wireType 2 =*/
-                34
-              ).string(message.input[i]);
-          if (message.output != null && message.output.length)
-            for (var i = 0; i < message.output.length; ++i)
-              writer.uint32(
-                /* id 5, wireType 2 =*/
-                42
-              ).string(message.output[i]);
-          if (message.attribute != null && message.attribute.length)
-            for (var i = 0; i < message.attribute.length; ++i)
-              writer.uint32(
-                /* id 6, wireType 2 =*/
-                50
-              ).string(message.attribute[i]);
-          if (message.node != null && message.node.length)
-            for (var i = 0; i < message.node.length; ++i)
-              $root.onnx.NodeProto.encode(message.node[i], writer.uint32(
-                /* id 7, wireType 2 =*/
-                58
-              ).fork()).ldelim();
-          if (message.docString != null && Object.hasOwnProperty.call(message, "docString"))
-            writer.uint32(
-              /* id 8, wireType 2 =*/
-              66
-            ).string(message.docString);
-          if (message.opsetImport != null && message.opsetImport.length)
-            for (var i = 0; i < message.opsetImport.length; ++i)
-              $root.onnx.OperatorSetIdProto.encode(message.opsetImport[i], writer.uint32(
-                /* id 9, wireType 2 =*/
-                74
-              ).fork()).ldelim();
-          if (message.domain != null && Object.hasOwnProperty.call(message, "domain"))
-            writer.uint32(
-              /* id 10, wireType 2 =*/
-              82
-            ).string(message.domain);
-          return writer;
-        };
-        FunctionProto.encodeDelimited = function encodeDelimited(message, writer) {
-          return this.encode(message, writer).ldelim();
-        };
-        FunctionProto.decode = function decode(reader, length) {
-          if (!(reader instanceof $Reader))
-            reader = $Reader.create(reader);
-          var end = length === void 0 ? reader.len : reader.pos + length, message = new $root.onnx.FunctionProto();
-          while (reader.pos < end) {
-            var tag = reader.uint32();
-            switch (tag >>> 3) {
-              case 1:
-                message.name = reader.string();
-                break;
-              case 4:
-                if (!(message.input && message.input.length))
-                  message.input = [];
-                message.input.push(reader.string());
-                break;
-              case 5:
-                if (!(message.output && message.output.length))
-                  message.output = [];
-                message.output.push(reader.string());
-                break;
-              case 6:
-                if (!(message.attribute && message.attribute.length))
-                  message.attribute = [];
-                message.attribute.push(reader.string());
-                break;
-              case 7:
-                if (!(message.node && message.node.length))
-                  message.node = [];
-                message.node.push($root.onnx.NodeProto.decode(reader, reader.uint32()));
-                break;
-              case 8:
-                message.docString = reader.string();
-                break;
-              case 9:
-                if (!(message.opsetImport && message.opsetImport.length))
-                  message.opsetImport = [];
-                message.opsetImport.push($root.onnx.OperatorSetIdProto.decode(reader, reader.uint32()));
-                break;
-              case 10:
-                message.domain = reader.string();
-                break;
-              default:
-                reader.skipType(tag & 7);
-                break;
-            }
-          }
-          return message;
-        };
-        FunctionProto.decodeDelimited = function decodeDelimited(reader) {
-          if (!(reader instanceof $Reader))
-            reader = new $Reader(reader);
-          return this.decode(reader, reader.uint32());
-        };
-        FunctionProto.verify = function verify(message) {
-          if (typeof message !== "object" || message === null)
-            return "object expected";
-          if (message.name != null && message.hasOwnProperty("name")) {
-            if (!$util.isString(message.name))
-              return "name: string expected";
-          }
-          if (message.input != null && message.hasOwnProperty("input")) {
-            if (!Array.isArray(message.input))
-              return "input: array expected";
-            for (var i = 0; i < message.input.length; ++i)
-              if (!$util.isString(message.input[i]))
-                return "input: string[] expected";
-          }
-          if (message.output != null && message.hasOwnProperty("output")) {
-            if (!Array.isArray(message.output))
-              return "output: array expected";
-            for (var i = 0; i < message.output.length; ++i)
-              if (!$util.isString(message.output[i]))
-                return "output: string[] expected";
-          }
-          if (message.attribute != null && message.hasOwnProperty("attribute")) {
-            if (!Array.isArray(message.attribute))
-              return "attribute: array expected";
-            for (var i = 0; i < message.attribute.length; ++i)
-              if (!$util.isString(message.attribute[i]))
-                return "attribute: string[] expected";
-          }
-          if (message.node != null && message.hasOwnProperty("node")) {
-            if (!Array.isArray(message.node))
-              return "node: array expected";
-            for (var i = 0; i < message.node.length; ++i) {
-              var error = $root.onnx.NodeProto.verify(message.node[i]);
-              if (error)
-                return "node." + error;
-            }
-          }
-          if (message.docString != null && message.hasOwnProperty("docString")) {
-            if (!$util.isString(message.docString))
-              return "docString: string expected";
-          }
-          if (message.opsetImport != null && message.hasOwnProperty("opsetImport")) {
-            if (!Array.isArray(message.opsetImport))
-              return "opsetImport: array expected";
-            for (var i = 0; i < message.opsetImport.length; ++i) {
-              var error = $root.onnx.OperatorSetIdProto.verify(message.opsetImport[i]);
-              if (error)
-                return "opsetImport." + error;
-            }
-          }
-          if (message.domain != null && message.hasOwnProperty("domain")) {
-            if (!$util.isString(message.domain))
-              return "domain: string expected";
-          }
-          return null;
-        };
-        FunctionProto.fromObject = function fromObject(object) {
-          if (object instanceof $root.onnx.FunctionProto)
-            return object;
-          var message = new $root.onnx.FunctionProto();
-          if (object.name != null)
-            message.name = String(object.name);
-          if (object.input) {
-            if (!Array.isArray(object.input))
-              throw TypeError(".onnx.FunctionProto.input: array expected");
-            message.input = [];
-            for (var i = 0; i < object.input.length; ++i)
-              message.input[i] = String(object.input[i]);
-          }
-          if (object.output) {
-            if (!Array.isArray(object.output))
-              throw TypeError(".onnx.FunctionProto.output: array expected");
-            message.output = [];
-            for (var i = 0; i < object.output.length; ++i)
-              message.output[i] = String(object.output[i]);
-          }
-          if (object.attribute) {
-            if (!Array.isArray(object.attribute))
-              throw TypeError(".onnx.FunctionProto.attribute: array expected");
-            message.attribute = [];
-            for (var i = 0; i < object.attribute.length; ++i)
-              message.attribute[i] = String(object.attribute[i]);
-          }
-          if (object.node) {
-            if (!Array.isArray(object.node))
-              throw TypeError(".onnx.FunctionProto.node: array expected");
-            message.node = [];
-            for (var i = 0; i < object.node.length; ++i) {
-              if (typeof object.node[i] !== "object")
-                throw TypeError(".onnx.FunctionProto.node: object expected");
-              message.node[i] = $root.onnx.NodeProto.fromObject(object.node[i]);
-            }
-          }
-          if (object.docString != null)
-            message.docString = String(object.docString);
-          if (object.opsetImport) {
-            if (!Array.isArray(object.opsetImport))
-              throw TypeError(".onnx.FunctionProto.opsetImport: array expected");
-            message.opsetImport = [];
-            for (var i = 0; i < object.opsetImport.length; ++i) {
-              if (typeof object.opsetImport[i] !== "object")
-                throw TypeError(".onnx.FunctionProto.opsetImport: object expected");
-              message.opsetImport[i] = $root.onnx.OperatorSetIdProto.fromObject(object.opsetImport[i]);
-            }
-          }
-          if (object.domain != null)
-            message.domain = String(object.domain);
-          return message;
-        };
-        FunctionProto.toObject = function toObject(message, options) {
-          if (!options)
-            options = {};
-          var object = {};
-          if (options.arrays || options.defaults) {
-            object.input = [];
-            object.output = [];
-            object.attribute = [];
-            object.node = [];
-            object.opsetImport = [];
-          }
-          if (options.defaults) {
-            object.name = "";
-            object.docString = "";
-            object.domain = "";
-          }
-          if (message.name != null && message.hasOwnProperty("name"))
-            object.name = message.name;
-          if (message.input && message.input.length) {
-            object.input = [];
-            for (var j = 0; j < message.input.length; ++j)
-              object.input[j] = message.input[j];
-          }
-          if (message.output && message.output.length) {
-            object.output = [];
-            for (var j = 0; j < message.output.length; ++j)
-              object.output[j] = message.output[j];
-          }
-          if (message.attribute && message.attribute.length) {
-            object.attribute = [];
-            for (var j = 0; j < message.attribute.length; ++j)
-              object.attribute[j] = message.attribute[j];
-          }
-          if (message.node && message.node.length) {
-            object.node = [];
-            for (var j = 0; j < message.node.length; ++j)
-              object.node[j] = $root.onnx.NodeProto.toObject(message.node[j], options);
-          }
-          if (message.docString != null && message.hasOwnProperty("docString"))
-            object.docString = message.docString;
-          if (message.opsetImport && message.opsetImport.length) {
-            object.opsetImport = [];
-            for (var j = 0; j < message.opsetImport.length; ++j)
-              object.opsetImport[j] = $root.onnx.OperatorSetIdProto.toObject(message.opsetImport[j], options);
-          }
-          if (message.domain != null && message.hasOwnProperty("domain"))
-            object.domain = message.domain;
-          return object;
-        };
-        FunctionProto.prototype.toJSON = function toJSON() {
-          return this.constructor.toObject(this, $protobuf.util.toJSONOptions);
-        };
-        return FunctionProto;
-      })();
-      return onnx2;
-    })();
-    module.exports = $root;
-  }
-});
+import "./chunk-H45APEIH.js";
 
 // src/worker.ts
 init_errors();
 import { parentPort } from "node:worker_threads";
 
-// src/kernels/contracts.ts
-var NORM = ["eps", "weight_offset"];
-var ROPE = ["layout", "rotary_dim"];
-var RMS_NORM = { op: "rms_norm", inputs: { x: "x" }, weights: { weight: ["weight"] }, outputs: { y: "y" } };
-var QK_NORM = {
-  op: "qk_norm",
-  inputs: { q: "q", k: "k" },
-  weights: { q_weight: ["q_weight"], k_weight: ["k_weight"] },
-  outputs: { q: "q", k: "k" }
-};
-var ROTARY = { op: "rope", inputs: { q: "q", k: "k", cos: "cos", sin: "sin" }, outputs: { q: "q", k: "k" } };
-var GATE = { op: "silu_mul", inputs: { gate: "gate", up: "up" }, outputs: { y: "y" } };
-function linear(x, weight, y) {
-  return { op: "linear", inputs: { x }, weights: { [weight]: ["weight"] }, outputs: { y } };
-}
-var CONTRACTS = /* @__PURE__ */ new Map([
-  ["rms_norm", { attributes: NORM, outputs: ["y"], steps: [RMS_NORM] }],
-  [
-    "add_rms_norm",
-    {
-      attributes: NORM,
-      outputs: ["y", "residual_out"],
-      steps: [
-        { op: "add", inputs: { x: "x", residual: "residual" }, outputs: { y: "residual_out" } },
-        { ...RMS_NORM, inputs: { x: "residual_out" } }
-      ]
-    }
-  ],
-  ["linear", { attributes: [], outputs: ["y"], steps: [{ ...linear("x", "weight", "y"), optional: { bias: ["bias"] } }] }],
-  [
-    "rms_norm_qkv",
-    {
-      attributes: [...NORM, "num_heads", "num_kv_heads", "head_dim"],
-      outputs: ["q", "k", "v"],
-      steps: [
-        { ...RMS_NORM, weights: { norm_weight: ["weight"] }, outputs: { y: "#normed" } },
-        {
-          op: "qkv",
-          inputs: { x: "#normed" },
-          weights: { qkv_weight: ["q_weight", "k_weight", "v_weight"] },
-          optional: { qkv_bias: ["q_bias", "k_bias", "v_bias"] },
-          outputs: { q: "q", k: "k", v: "v" }
-        }
-      ]
-    }
-  ],
-  ["qk_norm", { attributes: NORM, outputs: ["q", "k"], steps: [QK_NORM] }],
-  ["rope", { attributes: ROPE, outputs: ["q", "k"], steps: [ROTARY] }],
-  [
-    "qk_norm_rope",
-    {
-      attributes: [...NORM, ...ROPE],
-      outputs: ["q", "k"],
-      steps: [
-        { ...QK_NORM, outputs: { q: "#q", k: "#k" } },
-        { ...ROTARY, inputs: { q: "#q", k: "#k", cos: "cos", sin: "sin" } }
-      ]
-    }
-  ],
-  [
-    "attention",
-    {
-      attributes: ["scale", "causal", "window", "softcap"],
-      outputs: ["o"],
-      steps: [{ op: "attention", inputs: { q: "q", k: "k", v: "v" }, outputs: { o: "o" } }]
-    }
-  ],
-  ["silu_mul", { attributes: [], outputs: ["y"], steps: [GATE] }],
-  ["gelu_tanh_mul", { attributes: [], outputs: ["y"], steps: [{ ...GATE, op: "gelu_tanh_mul" }] }],
-  [
-    "swiglu_mlp",
-    {
-      attributes: ["activation"],
-      outputs: ["y"],
-      steps: [
-        linear("x", "gate_weight", "#gate"),
-        linear("x", "up_weight", "#up"),
-        { op: ["silu_mul", "gelu_tanh_mul"], inputs: { gate: "#gate", up: "#up" }, outputs: { y: "#activated" } },
-        linear("#activated", "down_weight", "y")
-      ]
-    }
-  ]
-]);
-
-// src/kernels/kernel.ts
-var KernelError = class extends Error {
-  name = "KernelError";
-};
-function checkOutputs(op, inputs, attributes, outputs) {
-  const names = CONTRACTS.get(op)?.outputs ?? [];
-  const checked = {};
-  for (const name of names) {
-    const output = outputs[name];
-    if (output === void 0) throw new KernelError(`output ${name} is missing; ${op} gives ${names.join(", ")}`);
-    const shape2 = outputShape(op, name, inputs, attributes);
-    if (shape2.length !== output.shape.length || shape2.some((size, i) => size !== output.shape[i])) {
-      throw new KernelError(`output ${name} has shape [${output.shape.join(", ")}]; it must be [${shape2.join(", ")}]`);
-    }
-    checked[name] = output;
-  }
-  return checked;
-}
-function outputShape(op, output, inputs, attributes) {
-  const shapeOf = (name) => inputs[name]?.shape ?? [];
-  switch (op) {
-    case "linear":
-      return [shapeOf("x")[0] ?? 0, shapeOf("weight")[0] ?? 0];
-    case "rms_norm_qkv":
-      return [shapeOf("x")[0] ?? 0, Number(attributes[output === "q" ? "num_heads" : "num_kv_heads"]), Number(attributes["head_dim"])];
-    case "attention":
-      return shapeOf("q");
-    case "silu_mul":
-    case "gelu_tanh_mul":
-      return shapeOf("gate");
-    default:
-      return shapeOf(output === "q" || output === "k" ? output : "x");
-  }
-}
+// src/diff/numeric-diff.ts
+init_errors();
 
 // src/kernels/sites.ts
-function findSites(program, op) {
+function findSites(program, op, config = {}) {
   const contract = CONTRACTS.get(op);
   if (contract === void 0) throw new Error(`no contract ${op}`);
+  if (contract.stands_for === "model") return [];
+  if (contract.stands_for === "layer") return layerSites(program, op, scalars(config));
   const consumers = countConsumers(program);
   const sites = [];
   for (let start = 0; start + contract.steps.length <= program.ops.length; start++) {
@@ -5960,6 +88,36 @@ function findSites(program, op) {
     if (site !== null) sites.push(site);
   }
   return sites;
+}
+var MAX_WORD = 256;
+function scalars(config) {
+  const isScalar = (entry) => {
+    const [, value] = entry;
+    return typeof value === "boolean" || typeof value === "number" || typeof value === "string" && value.length <= MAX_WORD;
+  };
+  return Object.fromEntries(Object.entries(config).filter(isScalar));
+}
+function layerSites(program, op, settings) {
+  return program.layer_outputs.map((output, layer) => {
+    const start = program.ops.findIndex((each) => each.layer === layer);
+    const ops = program.ops.filter((each) => each.layer === layer);
+    const made = new Set(ops.flatMap(({ outputs }) => Object.values(outputs)));
+    const inputs = /* @__PURE__ */ new Map();
+    const weights = /* @__PURE__ */ new Map();
+    const attributes2 = { ...settings };
+    for (const each of ops) {
+      for (const value of Object.values(each.inputs)) {
+        if (!made.has(value)) inputs.set(value.startsWith("cos:") ? "cos" : value.startsWith("sin:") ? "sin" : "x", value);
+      }
+      for (const ref of Object.values(each.weights)) weights.set(ref.tensor, [wholeTensor(ref)]);
+      Object.assign(attributes2, attributesOf(each));
+    }
+    attributes2["layer_idx"] = layer;
+    return { op, start, end: start + ops.length - 1, layer, name: "layer", inputs, weights, outputs: /* @__PURE__ */ new Map([["y", output]]), attributes: attributes2 };
+  });
+}
+function attributesOf(op) {
+  return op.op.endsWith("_mul") ? { activation: op.op.slice(0, -"_mul".length) } : op.attributes;
 }
 function countConsumers(program) {
   const consumers = /* @__PURE__ */ new Map();
@@ -5971,7 +129,7 @@ function matchAt(program, name, contract, start, consumers) {
   const inputs = /* @__PURE__ */ new Map();
   const outputs = /* @__PURE__ */ new Map();
   const weights = /* @__PURE__ */ new Map();
-  const attributes = {};
+  const attributes2 = {};
   const inside = /* @__PURE__ */ new Map();
   for (const [k, step] of contract.steps.entries()) {
     const op = program.ops[start + k];
@@ -5992,16 +150,16 @@ function matchAt(program, name, contract, start, consumers) {
       bound.set(contractTensor, value);
       if (!contractTensor.startsWith("#")) outputs.set(contractTensor, value);
     }
-    for (const attribute of contract.attributes) {
-      const value = attribute === "activation" && op.op.endsWith("_mul") ? op.op.slice(0, -"_mul".length) : op.attributes[attribute];
-      if (value !== void 0) attributes[attribute] = value;
+    for (const { name: attribute } of contract.attributes) {
+      const value = attributesOf(op)[attribute];
+      if (value !== void 0) attributes2[attribute] = value;
     }
   }
   const escapes = [...bound].some(([tensor, value]) => tensor.startsWith("#") && inside.get(value) !== consumers.get(value));
   if (escapes || [...outputs.values()].includes(program.logits)) return null;
   const end = start + contract.steps.length - 1;
   const last = program.ops[end];
-  return { op: name, start, end, layer: last.layer, name: last.site, inputs, weights, outputs, attributes };
+  return { op: name, start, end, layer: last.layer, name: last.site, inputs, weights, outputs, attributes: attributes2 };
 }
 function bindWeights(step, op, weights) {
   const used = /* @__PURE__ */ new Set();
@@ -6042,294 +200,253 @@ function place(kernels, sitesOf, preferred) {
   return placed.sort((a, b) => a.site.start - b.site.start);
 }
 
-// src/reference/ndarray.ts
-function rows(array, start, end) {
-  const [count = 1, ...rest] = array.shape;
-  const stride = count === 0 ? 0 : array.data.length / count;
-  return { data: array.data.subarray(start * stride, end * stride), shape: [end - start, ...rest] };
-}
-function joinRows(parts) {
-  const [first] = parts;
-  if (first === void 0) throw new Error("joinRows of nothing");
-  if (parts.length === 1) return first;
-  const length = parts.reduce((sum, part) => sum + part.data.length, 0);
-  const data = first.data instanceof Float64Array ? new Float64Array(length) : new Float32Array(length);
-  let offset = 0;
-  for (const part of parts) {
-    data.set(part.data, offset);
-    offset += part.data.length;
-  }
-  return { data, shape: [parts.reduce((sum, part) => sum + (part.shape[0] ?? 0), 0), ...first.shape.slice(1)] };
-}
-
-// src/reference/recipes.ts
-var EAGER = { compute: "float32", norm_weight: "eager", probabilities: "serving", inside: "eager", sums: "whole" };
-var ORACLE = { ...EAGER, name: "oracle", compute: "float64", round: "none" };
-function eager(dtype) {
-  return { ...EAGER, name: "eager", round: dtype };
-}
-function validRecipes(dtype) {
-  const base = eager(dtype);
-  return [
-    base,
-    { ...base, name: "norm_weight_swapped", norm_weight: "swapped" },
-    { ...base, name: "float32_probabilities", probabilities: "float32" },
-    { ...base, name: "float32_inside", inside: "float32" },
-    { ...base, name: "split_sums", sums: "halves" },
-    { ...base, name: "all_variants", norm_weight: "swapped", probabilities: "float32", inside: "float32", sums: "halves" }
-  ];
-}
-
-// src/reference/served-weights.ts
-init_errors();
-var BLOCK_BYTES = 2 ** 20;
-var MIN_STEP = 256;
-var READ_AHEAD_BYTES = 8 * 2 ** 20;
-function blocksOf(checkpoint, ref) {
-  const rows2 = ref.shape[0] ?? 1;
-  const rowBytes = info(checkpoint, ref).byteLength / rows2;
-  const count = Math.ceil(rows2 / Math.max(MIN_STEP, Math.floor(BLOCK_BYTES / rowBytes)));
-  const border = (i) => Math.floor(i * rows2 / count);
-  return Array.from({ length: count }, (_, i) => ({ ref, start: border(i), end: border(i + 1) }));
-}
-function readAhead(checkpoint, blocks) {
-  const started = [];
-  let next = 0;
-  let ahead = 0;
-  const start = () => {
-    while (next < blocks.length && (started.length === 0 || ahead < READ_AHEAD_BYTES)) {
-      const block = blocks[next++];
-      const { byteLength } = info(checkpoint, block.ref);
-      const rowBytes = byteLength / (block.ref.shape[0] ?? 1);
-      const bytes = checkpoint.read(block.ref.tensor, block.start * rowBytes, block.end * rowBytes);
-      bytes.catch(() => void 0);
-      started.push({ block, bytes, size: (block.end - block.start) * rowBytes });
-      ahead += (block.end - block.start) * rowBytes;
+// src/diff/model-level.ts
+var LEAST_KL = 1e-14;
+function layerMeter(program, lanes) {
+  const relative = program.layer_outputs.map(() => []);
+  const absolute = program.layer_outputs.map(() => []);
+  const final = [];
+  const last = program.hidden.at(-1);
+  const store = (value, lane, data) => {
+    const { error, size } = distance(data, lanes[0]?.values.get(value)?.data);
+    const layer = program.layer_outputs.indexOf(value);
+    if (layer < 0) final[lane] = error;
+    else {
+      relative[layer][lane] = error / size;
+      absolute[layer][lane] = error;
     }
   };
-  return async () => {
-    start();
-    const first = started.shift();
-    if (first === void 0) throw new Error("read past the last block");
-    const bytes = await first.bytes;
-    ahead -= first.size;
-    start();
-    await refuseNonFinite(checkpoint, first.block.ref, bytes);
-    return { block: first.block, bytes };
-  };
-}
-async function refuseNonFinite(checkpoint, ref, bytes) {
-  const { dtype, byteLength, file } = info(checkpoint, ref);
-  const here = countNonFinite(bytes, dtype);
-  if (here.nan + here.inf === 0) return;
-  let { nan, inf } = { nan: 0, inf: 0 };
-  for (let at = 0; at < byteLength; at += BLOCK_BYTES) {
-    const part = countNonFinite(await checkpoint.read(ref.tensor, at, Math.min(byteLength, at + BLOCK_BYTES)), dtype);
-    nan += part.nan;
-    inf += part.inf;
-  }
-  throw new ModelError(
-    "non_finite_weights",
-    `${file}: ${ref.tensor} holds ${nan} NaN and ${inf} infinite values; the checkpoint is damaged or diverged in training`
-  );
-}
-function servedBlock(checkpoint, block, bytes, dtype) {
-  const shape2 = [block.end - block.start, block.ref.shape[1] ?? 1];
-  const tensor = info(checkpoint, block.ref);
-  const exact = dtype === "float32" || tensor.dtype === "BF16" && dtype === "bfloat16" || tensor.dtype === "F16" && dtype === "float16";
-  if (exact && (tensor.dtype === "BF16" || tensor.dtype === "F16")) {
-    const data = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
-    return { form: tensor.dtype === "BF16" ? "bfloat16_bits" : "float16_bits", data, shape: shape2 };
-  }
-  return { form: "float32", data: servedValues(tensor, bytes, dtype), shape: shape2 };
-}
-function servedValues(tensor, bytes, dtype) {
-  const served = roundToServing(toFloat32(bytes, tensor.dtype), dtype);
-  let overflows = 0;
-  for (const value of served) if (value === Infinity || value === -Infinity) overflows++;
-  if (overflows > 0) {
-    throw new ModelError(
-      "non_finite_weights",
-      `${tensor.file}: ${overflows} values of ${tensor.name} are too large for ${dtype}; serve the model in bfloat16 or float32`
-    );
-  }
-  return served;
-}
-function roundToServing(values, dtype) {
-  if (dtype === "bfloat16") return bfloat16ToFloat32(roundToBfloat16(values));
-  if (dtype === "float16") return float16ToFloat32(roundToFloat16(values));
-  return values;
-}
-async function wholeWeight(checkpoint, ref, dtype) {
-  const bytes = await checkpoint.read(ref.tensor);
-  await refuseNonFinite(checkpoint, ref, bytes);
-  return { data: servedValues(info(checkpoint, ref), bytes, dtype), shape: ref.shape };
-}
-async function embeddingRows(checkpoint, ref, ids, dtype) {
-  const tensor = info(checkpoint, ref);
-  const width = ref.shape[1] ?? 1;
-  const rowBytes = tensor.byteLength / (ref.shape[0] ?? 1);
-  const rows2 = /* @__PURE__ */ new Map();
-  for (const id of ids) if (!rows2.has(id)) rows2.set(id, checkpoint.read(ref.tensor, id * rowBytes, (id + 1) * rowBytes));
-  const out = new Float32Array(ids.length * width);
-  for (const [t, id] of ids.entries()) {
-    const bytes = await rows2.get(id);
-    await refuseNonFinite(checkpoint, ref, bytes);
-    out.set(servedValues(tensor, bytes, dtype), t * width);
-  }
-  return out;
-}
-function info(checkpoint, ref) {
-  const tensor = checkpoint.tensors.get(ref.tensor);
-  if (tensor === void 0) throw new ModelError("tensor_missing", `${ref.tensor} is not in the checkpoint`);
-  return tensor;
-}
-
-// src/reference/walk.ts
-async function walk(options) {
-  const { program, checkpoint, sequence, lanes } = options;
-  const rotary = rotaryValues(program, sequence);
-  for (const lane of lanes) for (const [name, value] of rotary) lane.values.set(name, value);
-  const next = readAhead(checkpoint, [...scannedBlocks(options), ...program.ops.flatMap((op) => linearBlocks(checkpoint, op))]);
-  for (let i = scannedBlocks(options).length; i > 0; i--) await next();
-  const lastUse = lastUses(options);
-  for (const [index, op] of program.ops.entries()) {
-    if (op.op === "embed") await embed(options, op);
-    else if (op.op === "linear" || op.op === "qkv") await linears(options, index, op, next);
-    else await smallOp(options, index, op);
-    for (const lane of lanes) await runEndingStandIn(lane, index);
-    await options.afterOp(index, op);
-    for (const name of lastUse.get(index) ?? []) for (const lane of lanes) lane.values.delete(name);
-  }
-}
-function scannedBlocks({ program, checkpoint, scanAll }) {
-  if (!scanAll) return [];
-  const streamed = new Set(program.ops.filter((op) => op.op === "linear").map((op) => op.weights["weight"]?.tensor));
-  const embedding = program.ops.find((op) => op.op === "embed")?.weights["weight"];
-  return embedding === void 0 || streamed.has(embedding.tensor) ? [] : blocksOf(checkpoint, embedding);
-}
-function linearBlocks(checkpoint, op) {
-  if (op.op !== "linear" && op.op !== "qkv") return [];
-  return matrices(op).flatMap(({ ref }) => blocksOf(checkpoint, ref));
-}
-function matrices(op) {
-  if (op.op === "linear") {
-    const ref = op.weights["weight"];
-    return [
-      {
-        tensor: "y",
-        ref,
-        bias: op.weights["bias"],
-        output: op.outputs["y"],
-        shape: (tokens) => [tokens, ref.shape[0]]
-      }
-    ];
-  }
-  const { num_heads, num_kv_heads, head_dim } = op.attributes;
-  return ["q", "k", "v"].map((name) => ({
-    tensor: name,
-    ref: op.weights[`${name}_weight`],
-    bias: op.weights[`${name}_bias`],
-    output: op.outputs[name],
-    shape: (tokens) => [tokens, name === "q" ? num_heads : num_kv_heads, head_dim]
-  }));
-}
-async function embed({ program, checkpoint, dtype, sequence, lanes }, op) {
-  const values = await embeddingRows(checkpoint, op.weights["weight"], sequence.ids, dtype);
-  const factor = roundToServing(Float32Array.of(Number(op.attributes["scale"])), dtype)[0];
-  const shape2 = [sequence.ids.length, program.hidden_size];
-  for (const lane of lanes) {
-    const scaled = lane.recipe.compute === "float64" ? Float64Array.from(values, (v) => v * factor) : roundToServing(
-      values.map((v) => v * factor),
-      dtype
-    );
-    lane.values.set(op.outputs["y"], { data: scaled, shape: shape2 });
-  }
-}
-function computing(lanes, index) {
-  return lanes.filter((lane) => !lane.standIns.has(index));
-}
-async function runEndingStandIn(lane, index) {
-  const standIn = lane.standIns.get(index);
-  if (standIn?.end === index) await standIn.run(lane);
-}
-async function linears(options, index, op, next) {
-  const { checkpoint, dtype, runner: runner2, program } = options;
-  const lanes = computing(options.lanes, index);
-  for (const matrix of matrices(op)) {
-    const bias = matrix.bias === void 0 ? null : (await wholeWeight(checkpoint, matrix.bias, dtype)).data;
-    const streaming = matrix.output === program.logits ? options.logits : void 0;
-    const sinks = lanes.map((lane) => collect(lane, op, matrix));
-    for (let left = blocksOf(checkpoint, matrix.ref).length; left > 0; left--) {
-      const { block, bytes } = await next();
-      if (lanes.length === 0) continue;
-      const weight = servedBlock(checkpoint, block, bytes, dtype);
-      const shared = lanes.length > 1 ? await runner2.widen(weight) : weight;
-      const blocks = [];
-      for (const [i, lane] of lanes.entries()) {
-        const x = lane.values.get(op.inputs["x"]);
-        const y = await runner2.linear(lane.recipe, x, shared, bias?.subarray(block.start, block.end) ?? null);
-        if (streaming === void 0) sinks[i]?.add(block, y);
-        else blocks.push(y);
-      }
-      streaming?.(block.start, blocks);
-    }
-    if (streaming === void 0) for (const sink of sinks) sink.finish();
-  }
-}
-function collect(lane, op, matrix) {
-  const tokens = lane.values.get(op.inputs["x"])?.shape[0] ?? 0;
-  const width = matrix.ref.shape[0];
-  let whole = null;
+  let pending = [];
   return {
-    add(block, y) {
-      const columns = block.end - block.start;
-      if (columns === width) {
-        whole = y.data;
-        return;
+    relative,
+    absolute,
+    final,
+    afterOp(op) {
+      for (const value of Object.values(op.outputs)) {
+        if (value === last || program.layer_outputs.includes(value)) pending.push(...lanes.slice(1).map((_, lane) => ({ value, lane })));
       }
-      whole ??= lane.recipe.compute === "float64" ? new Float64Array(tokens * width) : new Float32Array(tokens * width);
-      for (let t = 0; t < tokens; t++) whole.set(y.data.subarray(t * columns, (t + 1) * columns), t * width + block.start);
-    },
-    finish() {
-      if (whole !== null) lane.values.set(matrix.output, { data: whole, shape: matrix.shape(tokens) });
+      pending = pending.filter(({ value, lane }) => {
+        const data = lanes[lane + 1]?.values.get(value)?.data;
+        if (data !== void 0) store(value, lane, data);
+        return data === void 0;
+      });
     }
   };
 }
-async function smallOp({ checkpoint, dtype, lanes, runner: runner2, sequence }, index, op) {
-  const weights = {};
-  for (const [name, ref] of Object.entries(op.weights)) weights[name] = await wholeWeight(checkpoint, ref, dtype);
-  for (const lane of computing(lanes, index)) {
-    const inputs = { ...weights };
-    for (const [name, value] of Object.entries(op.inputs)) inputs[name] = lane.values.get(value);
-    const outputs = await runOp(runner2, op, lane.recipe, inputs, sequence);
-    for (const [name, value] of Object.entries(op.outputs)) lane.values.set(value, outputs[name]);
+function distance(data, oracle) {
+  let error = 0;
+  let size = 0;
+  for (let i = 0; i < oracle.length; i++) {
+    const expected = oracle[i];
+    const delta = data[i] - expected;
+    error += delta * delta;
+    size += expected * expected;
+  }
+  return { error: Math.sqrt(error / oracle.length), size: Math.sqrt(size / oracle.length) };
+}
+function modelLevels(evidence) {
+  return evidence.assemblies.map((_, i) => assemblyLevel(evidence, i));
+}
+var SEVERITY = ["pass", "warn", "inconclusive", "fail"];
+function worstLevel(levels) {
+  const [first] = levels;
+  if (first === void 0) return null;
+  return levels.reduce((worst, level) => {
+    const bySeverity = SEVERITY.indexOf(level.status) - SEVERITY.indexOf(worst.status);
+    return bySeverity > 0 || bySeverity === 0 && (level.kl_ratio ?? 0) > (worst.kl_ratio ?? 0) ? level : worst;
+  }, first);
+}
+function assemblyLevel(evidence, assembly) {
+  const { program, recipes, logits, layers, limits } = evidence;
+  const lane = recipes.length + assembly;
+  const { placements, failure } = evidence.assemblies[assembly];
+  const kls = recipes.map((_, i) => logits.kl[i]);
+  const floor = Math.max(...kls, LEAST_KL);
+  const klFused = logits.kl[lane];
+  const ratio = klFused / floor;
+  const first = placements[0];
+  const injected = first === void 0 ? null : evidence.injected(first);
+  const grown = (error) => injected === null || injected.rms === 0 || error === void 0 ? null : finite(error / injected.rms);
+  const base = {
+    kl_fused: finite(klFused),
+    kl_floor: finite(floor),
+    kl_ratio: finite(ratio),
+    kl_recipes: Object.fromEntries(recipes.map((name, i) => [name, finite(kls[i])])),
+    top1_agreement: logits.top1_agreement[lane] ?? null,
+    decisive_flips: logits.decisive_flips[lane] ?? null,
+    positions: logits.positions,
+    perplexity: { oracle: logits.perplexity[0] ?? null, eager: logits.perplexity[1] ?? null, fused: logits.perplexity[lane + 1] ?? null },
+    amplification: grown(layers.final[lane]),
+    amplification_curve: program.layer_outputs.map((_, layer) => grown(layers.absolute[layer]?.[lane])),
+    sensitivity: first === void 0 ? null : evidence.sensitivity,
+    first_layer_above_floor: leftFloor(evidence, lane),
+    responsible: null,
+    layers: layerTable(evidence, placements, lane)
+  };
+  if (failure !== null) {
+    return {
+      ...base,
+      kl_fused: null,
+      kl_ratio: null,
+      top1_agreement: null,
+      decisive_flips: null,
+      amplification: null,
+      amplification_curve: program.layer_outputs.map(() => null),
+      first_layer_above_floor: null,
+      status: "inconclusive",
+      detail: failure
+    };
+  }
+  return { ...base, ...judgeLogits(logits, recipes.length, lane, ratio, limits) };
+}
+function judgeLogits(logits, recipes, lane, ratio, limits) {
+  const broken = (index) => logits.non_finite[index] ?? 0;
+  if (broken(0) > 0)
+    return { status: "inconclusive", detail: `the oracle's own logits are not finite at ${broken(0)} of ${logits.positions} positions` };
+  for (let i = 0; i < recipes; i++) {
+    if (broken(i + 1) > 0) {
+      return {
+        status: "inconclusive",
+        detail: `a valid recipe overflows the serving dtype at ${broken(i + 1)} of ${logits.positions} positions, so there is no noise floor`
+      };
+    }
+  }
+  if (broken(lane + 1) > 0)
+    return {
+      status: "fail",
+      detail: `the fused model's logits are NaN or infinite at ${broken(lane + 1)} of ${logits.positions} positions`
+    };
+  const flips = logits.decisive_flips[lane] ?? 0;
+  if (flips > 0)
+    return {
+      status: "fail",
+      detail: `${flips} decisive flips: another token comes first although the oracle's margin is over ${limits.decisive_margin} times the logit noise`
+    };
+  if (ratio > limits.warn_ratio) return { status: "fail", detail: null };
+  return { status: ratio > limits.pass_ratio ? "warn" : "pass", detail: null };
+}
+function modelJudgement({ status, detail, kl_ratio }, limits) {
+  if (status === "pass") return { level: status, detail: null };
+  const limit = status === "fail" ? limits.warn_ratio : limits.pass_ratio;
+  return { level: status, detail: detail ?? `kl_ratio ${kl_ratio === null ? "is not finite" : `${kl_ratio.toPrecision(3)} > ${limit}`}` };
+}
+function layerTable({ program, recipes, layers, injected }, placements, lane) {
+  return program.layer_outputs.map((_, layer) => {
+    const relative = layers.relative[layer] ?? [];
+    const own = placements.filter(({ site }) => site.layer === layer).flatMap((placement) => injected(placement)?.relative ?? []);
+    return {
+      layer,
+      injected: own.length === 0 ? null : finite(Math.max(...own)),
+      inherited: finite(relative[lane]),
+      floor: finite(Math.max(...recipes.map((_name, i) => relative[i] ?? NaN)))
+    };
+  });
+}
+function leftFloor({ recipes, layers, limits }, lane) {
+  const layer = layers.relative.findIndex((relative) => {
+    const error = relative[lane];
+    return error !== void 0 && !(error <= limits.pass_ratio * Math.max(...recipes.map((_name, i) => relative[i] ?? NaN)));
+  });
+  return layer < 0 ? null : layer;
+}
+function finite(value) {
+  return value !== void 0 && Number.isFinite(value) ? value : null;
+}
+
+// src/diff/bisection.ts
+var MOST_WALKS = 8;
+var MOST_LANES = 8;
+async function findResponsible({ placements, full, fails, trial }) {
+  const tries = limited(trial);
+  const suspects = placements.filter(fails);
+  const proven = await bySuspects(suspects, placements, full, tries);
+  if (proven !== null) return proven.map(named);
+  const kernels = byKernel(placements);
+  const alone = kernels.length === 1 ? [{ placements, ...full }] : await tries(kernels) ?? [];
+  const responsible = [];
+  for (const part of alone.filter(({ reproduces }) => reproduces)) responsible.push(await narrowed(part, tries));
+  return responsible.map(named);
+}
+function limited(trial) {
+  let walks = 0;
+  return async (subsets) => {
+    const needed = Math.ceil(subsets.length / MOST_LANES);
+    if (walks + needed > MOST_WALKS) return null;
+    walks += needed;
+    const parts = [];
+    for (let start = 0; start < subsets.length; start += MOST_LANES) {
+      const chosen = subsets.slice(start, start + MOST_LANES);
+      const outcomes = await trial(chosen);
+      for (const [i, placements] of chosen.entries()) parts.push({ placements, ...outcomes[i] });
+    }
+    return parts;
+  };
+}
+async function bySuspects(suspects, all, full, tries) {
+  if (suspects.length === 0) return null;
+  const kernels = byKernel(suspects);
+  const rest = all.filter((placement) => !suspects.includes(placement));
+  if (rest.length === 0 && kernels.length === 1) return [{ placements: all, ...full }];
+  const parts = await tries([...rest.length === 0 ? [] : [rest], ...kernels]);
+  if (parts === null) return null;
+  const guilty = (rest.length === 0 ? parts : parts.slice(1)).filter(({ reproduces }) => reproduces);
+  const innocent = rest.length === 0 || parts[0]?.reproduces === false;
+  return innocent && guilty.length > 0 ? guilty : null;
+}
+async function narrowed(part, tries) {
+  let known = part;
+  for (; ; ) {
+    const groups = split(known.placements);
+    const parts = groups.length < 2 ? null : await tries(groups);
+    const hits = parts?.filter(({ reproduces }) => reproduces) ?? [];
+    if (hits.length === 0 || hits.length === groups.length) return known;
+    const [first] = hits;
+    const together = hits.flatMap(({ placements }) => placements);
+    known = hits.length === 1 ? first : (await tries([together]))?.[0] ?? { ...first, placements: together };
   }
 }
-async function runOp(runner2, op, recipe, inputs, sequence) {
-  if (op.op !== "attention") return runner2.run(op, recipe, inputs);
-  return perSegment(sequence, inputs, (part) => runner2.run(op, recipe, part));
+function split(placements) {
+  const layers = [...new Set(placements.map(({ site }) => site.layer))];
+  const count = Math.min(MOST_LANES, layers.length);
+  const group = new Map(layers.map((layer, i) => [layer, Math.floor(i * count / layers.length)]));
+  const groups = Array.from({ length: count }, () => []);
+  for (const placement of placements) groups[group.get(placement.site.layer)]?.push(placement);
+  return groups;
 }
-async function perSegment(sequence, inputs, run2) {
-  const parts = [];
-  for (const { start, end } of sequence.segments) {
-    parts.push(await run2(Object.fromEntries(Object.entries(inputs).map(([name, array]) => [name, rows(array, start, end)]))));
-  }
-  const names = Object.keys(parts[0] ?? {});
-  return Object.fromEntries(names.map((name) => [name, joinRows(parts.map((part) => part[name]))]));
+function byKernel(placements) {
+  const kernels = [...new Set(placements.map(({ kernel }) => kernel))];
+  return kernels.map((kernel) => placements.filter((placement) => placement.kernel === kernel));
 }
-function lastUses({ program, keepUntil }) {
-  const last = /* @__PURE__ */ new Map();
-  for (const [index, op] of program.ops.entries()) {
-    for (const name of Object.values(op.outputs)) last.set(name, Math.max(keepUntil(index), last.get(name) ?? 0));
-    for (const name of Object.values(op.inputs)) last.set(name, Math.max(keepUntil(index), last.get(name) ?? 0));
-  }
-  const at = /* @__PURE__ */ new Map();
-  for (const [name, index] of last) {
-    if (name.startsWith("cos:") || name.startsWith("sin:")) continue;
-    at.set(index, [...at.get(index) ?? [], name]);
-  }
-  return at;
+function named({ placements, kl_ratio }) {
+  const layers = [...new Set(placements.flatMap(({ site }) => site.layer ?? []))].sort((a, b) => a - b);
+  return { kernel: placements[0]?.kernel.name ?? "", layers, kl_ratio };
+}
+function walkTrial(context) {
+  const { limits, targets, level } = context;
+  return async (subsets) => {
+    const failures = subsets.map(() => []);
+    const oracle = { recipe: ORACLE, values: /* @__PURE__ */ new Map(), standIns: /* @__PURE__ */ new Map() };
+    const lanes = [oracle, ...subsets.map((placements, i) => fusedLane(context, placements, oracle, failures[i]))];
+    const meter = logitsMeter(lanes.length, targets);
+    await walk({
+      ...context,
+      lanes,
+      scanAll: false,
+      keep: lookedAt(subsets.flat().map(({ site }) => site)),
+      afterOp: () => Promise.resolve(),
+      logits: (start, blocks) => meter.add(start, blocks)
+    });
+    const logits = meter.summarise([], limits.decisive_margin, context.noise);
+    return subsets.map((_, lane) => {
+      if (failures[lane]?.length !== 0) return { reproduces: false, kl_ratio: null };
+      const ratio = logits.kl[lane] / Math.max(level.kl_floor ?? 0, LEAST_KL);
+      const { status } = judgeLogits(logits, 0, lane, ratio, limits);
+      return {
+        reproduces: SEVERITY.indexOf(status) >= SEVERITY.indexOf(level.status) && status !== "inconclusive",
+        kl_ratio: Number.isFinite(ratio) ? ratio : null
+      };
+    });
+  };
 }
 
 // src/diff/measure.ts
@@ -6415,10 +532,10 @@ function ulps(a, b) {
   const counts = [0, 0, 0, 0, 0, 0];
   let max = 0;
   for (let i = 0; i < a.length; i++) {
-    const distance2 = Math.abs(a[i] - b[i]);
-    if (distance2 > max) max = distance2;
+    const distance3 = Math.abs(a[i] - b[i]);
+    if (distance3 > max) max = distance3;
     let bin = 0;
-    while (bin < ULP_BOUNDS.length && distance2 > ULP_BOUNDS[bin]) bin++;
+    while (bin < ULP_BOUNDS.length && distance3 > ULP_BOUNDS[bin]) bin++;
     counts[bin] = counts[bin] + 1;
   }
   return { max_ulp: max, ulp_counts: counts, bitwise_equal: counts[0] };
@@ -6446,9 +563,13 @@ function scaleError(values, oracle, threshold) {
 }
 
 // src/diff/kernel-level.ts
-function kernelRecord(kernel, recipes, dtype, limits) {
+function kernelRecord(kernel, device, recipes, dtype, limits) {
   const entries = [];
-  let failure = null;
+  let failure = device instanceof KernelError ? device.message : null;
+  let violation = null;
+  let probes = null;
+  let conclusion = null;
+  let canaries = [];
   const sites = /* @__PURE__ */ new Set();
   return {
     add(site, output, measure2) {
@@ -6458,6 +579,24 @@ function kernelRecord(kernel, recipes, dtype, limits) {
     fail(site, message) {
       failure ??= `${place2(site)}: ${message}`;
     },
+    violate(site, violations) {
+      const [first] = violations;
+      if (first !== void 0) violation ??= `${place2(site)}: ${first.detail}`;
+    },
+    conclude(judgement, site) {
+      conclusion = judgement;
+      if (site !== void 0) sites.add(site);
+    },
+    probed(given) {
+      probes = [...given];
+    },
+    watched(given) {
+      canaries = given.map((canary) => ({ kernel: kernel.name, ...canary }));
+    },
+    get canaries() {
+      return canaries;
+    },
+    fails: (site) => entries.some((entry) => entry.site === site && judge(entry, dtype, limits).level === "fail"),
     get failed() {
       return failure !== null;
     },
@@ -6469,24 +608,61 @@ function kernelRecord(kernel, recipes, dtype, limits) {
       const relative = Math.max(...here.map(({ measure: measure2 }) => measure2.rms_oracle === 0 ? 0 : measure2.rms_error / measure2.rms_oracle));
       return { rms, relative };
     },
-    result: () => summarise(kernel, entries, sites.size, failure, recipes, dtype, limits)
+    result(standard) {
+      const { name, op, backend } = kernel;
+      const named2 = device instanceof KernelError ? null : device.device;
+      const base = { kernel: name, op, backend, device: named2, sites: sites.size, probes, standard: standardOf(standard) };
+      const summary = summarise(base, entries, failure, recipes, dtype, limits, conclusion);
+      const result = withCanaries(withProbes(summary), canaries);
+      if (violation !== null) return { ...result, status: "fail", detail: violation };
+      return standard?.status === "fail" ? { ...result, status: "inconclusive", detail: unjudged(result, standard) } : result;
+    }
   };
+}
+function withProbes(result) {
+  for (const status of ["fail", "inconclusive"]) {
+    const probe2 = result.probes?.find((one) => one.status === status);
+    if (result.status === "fail" || probe2 === void 0) continue;
+    return { ...result, status, detail: `probe ${probe2.name}: ${probe2.detail}` };
+  }
+  return result;
+}
+function withCanaries(result, canaries) {
+  const missed = canaries.find(({ caught }) => !caught);
+  if (missed === void 0 || result.status === "fail") return result;
+  return { ...result, status: "inconclusive", detail: `canary ${missed.name} was not caught: ${missed.detail}` };
+}
+var NO_SITE = "no site of the chosen layers";
+function standardOf(standard) {
+  if (standard === void 0 || standard.sites === 0 && standard.detail === NO_SITE) return null;
+  const { status, detail, accuracy_ratio, max_abs_diff, bitwise_equal } = standard;
+  return { status, detail, accuracy_ratio, max_abs_diff, bitwise_equal };
+}
+function unjudged(fused, standard) {
+  const beside = {
+    fail: "the fused one leaves the reference too",
+    warn: "the fused one is near the limit",
+    pass: "the fused one stays within the noise of the reference",
+    inconclusive: "the fused one gave no usable answer"
+  };
+  return `its own standard variant already leaves the reference (${standard.detail ?? "it fails"}); ${beside[fused.status]}`;
 }
 function place2(site) {
   return site.layer === null ? site.name : `layer ${site.layer} ${site.name}`;
 }
-function summarise(kernel, entries, sites, failure, recipes, dtype, limits) {
-  const base = { kernel: kernel.name, op: kernel.op, backend: kernel.backend, device: kernel.device, sites, probes: null };
-  if (entries.length === 0)
-    return { ...base, ...NOTHING_MEASURED, status: "inconclusive", detail: failure ?? "no site of the chosen layers" };
+function summarise(base, entries, failure, recipes, dtype, limits, conclusion) {
+  if (entries.length === 0) {
+    const nothing = { level: "inconclusive", detail: failure ?? NO_SITE };
+    const { level, detail: detail2 } = failure === null && conclusion !== null ? conclusion : nothing;
+    return { ...base, ...NOTHING_MEASURED, status: level, detail: detail2 };
+  }
   const total = (value) => entries.reduce((sum, { measure: measure2 }) => sum + value(measure2), 0);
   const elements = total((m) => m.elements);
   const worst = worstOf(entries, (entry) => accuracyRatio(entry.measure));
   const scale = worstOf(entries, ({ measure: measure2 }) => standardErrors(measure2)).measure.scale;
-  const nearest = recipes.map((name, i) => ({ name, equal: total((m) => m.equal_to[i]) / elements }));
-  nearest.sort((a, b) => b.equal - a.equal);
-  const judged = worstJudgement(entries, dtype, limits);
-  const [status, detail] = failure !== null && judged.level !== "fail" ? ["inconclusive", failure] : [judged.level, judged.detail];
+  const nearest = nearestRecipe(recipes.map((name, i) => ({ name, equal: total((m) => m.equal_to[i]) / elements })));
+  const judged2 = conclusion ?? worstJudgement(entries, dtype, limits);
+  const [status, detail] = failure !== null && judged2.level !== "fail" ? ["inconclusive", failure] : [judged2.level, judged2.detail];
   const bins = ["0", "1", "2", "3-4", "5-8", ">8"];
   return {
     ...base,
@@ -6499,18 +675,24 @@ function summarise(kernel, entries, sites, failure, recipes, dtype, limits) {
     ulp_histogram: Object.fromEntries(
       bins.map((bin, i) => [bin, total((m) => m.ulp_counts[i]) / elements])
     ),
-    accuracy_ratio: finite(accuracyRatio(worst.measure)),
-    max_ratio: finite(Math.max(...entries.map(({ measure: measure2 }) => maxRatio(measure2)))),
+    accuracy_ratio: finite2(accuracyRatio(worst.measure)),
+    max_ratio: finite2(Math.max(...entries.map(({ measure: measure2 }) => maxRatio(measure2)))),
     scale_error: Number.isFinite(scale.standard_error) ? scale.mean : null,
     scale_error_standard_error: Number.isFinite(scale.standard_error) ? scale.standard_error : null,
     non_finite: total((m) => m.non_finite),
-    nearest_recipe: nearest[0]?.name ?? null,
-    nearest_recipe_equal: nearest[0]?.equal ?? null,
+    nearest_recipe: nearest?.name ?? null,
+    nearest_recipe_equal: nearest?.equal ?? null,
     worst_layer: worst.site.layer,
-    worst_site: worst.site.name
+    worst_site: worst.site.name,
+    smallest_scale_error: smallestOf(entries, dtype, limits)
   };
 }
-function finite(value) {
+var TIE = 1e-3;
+function nearestRecipe(shares) {
+  const most = Math.max(...shares.map(({ equal }) => equal));
+  return shares.find(({ equal }) => equal >= most - TIE);
+}
+function finite2(value) {
   return Number.isFinite(value) ? value : null;
 }
 var NOTHING_MEASURED = {
@@ -6527,7 +709,8 @@ var NOTHING_MEASURED = {
   nearest_recipe: null,
   nearest_recipe_equal: null,
   worst_layer: null,
-  worst_site: null
+  worst_site: null,
+  smallest_scale_error: null
 };
 function worstOf(entries, value) {
   return entries.reduce((worst, entry) => value(entry) > value(worst) ? entry : worst);
@@ -6542,20 +725,27 @@ function standardErrors({ scale }) {
   return scale.mean === 0 ? 0 : Math.abs(scale.mean) / scale.standard_error;
 }
 var FLOAT32_ARITHMETIC = 8 * UNIT_ROUNDOFF.float32;
-var SEVERITY = ["pass", "inconclusive", "warn", "fail"];
+var SEVERITY2 = ["pass", "inconclusive", "warn", "fail"];
 function worstJudgement(entries, dtype, limits) {
   const ratio = ({ measure: measure2 }) => Math.max(accuracyRatio(measure2), maxRatio(measure2));
-  return [...entries].sort((a, b) => ratio(b) - ratio(a)).map((entry) => judge(entry, dtype, limits)).reduce((worst, judgement) => SEVERITY.indexOf(judgement.level) > SEVERITY.indexOf(worst.level) ? judgement : worst, {
+  return [...entries].sort((a, b) => ratio(b) - ratio(a)).map((entry) => judge(entry, dtype, limits)).reduce((worst, judgement) => SEVERITY2.indexOf(judgement.level) > SEVERITY2.indexOf(worst.level) ? judgement : worst, {
     level: "pass",
     detail: null
   });
 }
 function judge({ site, output, measure: measure2 }, dtype, limits) {
-  const where = `${place2(site)}, output ${output}`;
+  const { level, detail } = judgeMeasure(measure2, dtype, limits);
+  return { level, detail: detail === null ? null : `${place2(site)}, output ${output}: ${detail}` };
+}
+function invisibleScale({ scale_floor }, dtype) {
+  return Math.max(UNIT_ROUNDOFF[dtype] / 4, FLOAT32_ARITHMETIC, 2 * scale_floor);
+}
+function judgeMeasure(measure2, dtype, limits) {
   if (measure2.non_finite > 0) {
     return {
       level: "fail",
-      detail: `${where}: ${measure2.non_finite} of ${measure2.elements} elements are NaN or infinite where the oracle is finite`
+      by: "non_finite",
+      detail: `${measure2.non_finite} of ${measure2.elements} elements are NaN or infinite where the oracle is finite`
     };
   }
   const ratios = [
@@ -6563,317 +753,2033 @@ function judge({ site, output, measure: measure2 }, dtype, limits) {
     ["max_ratio", maxRatio(measure2)]
   ];
   const [name, ratio] = ratios[0][1] >= ratios[1][1] ? ratios[0] : ratios[1];
-  if (ratio > limits.warn_ratio) return { level: "fail", detail: `${where}: ${name} ${ratio.toPrecision(3)} > ${limits.warn_ratio}` };
+  if (ratio > limits.warn_ratio) return { level: "fail", by: name, detail: `${name} ${ratio.toPrecision(3)} > ${limits.warn_ratio}` };
   const { mean, standard_error: standardError } = measure2.scale;
   const beyond = Math.abs(mean);
-  const visible = Math.max(UNIT_ROUNDOFF[dtype] / 4, FLOAT32_ARITHMETIC, 2 * measure2.scale_floor);
-  if (beyond > limits.scale_standard_errors * standardError && beyond > visible) {
+  if (beyond > limits.scale_standard_errors * standardError && beyond > invisibleScale(measure2, dtype)) {
     return {
       level: "fail",
-      detail: `${where}: all values are off by a factor of ${(1 + mean).toPrecision(5)} (scale error ${mean.toExponential(1)}, ${(beyond / standardError).toFixed(0)} standard errors)`
+      by: "scale_error",
+      detail: `all values are off by a factor of ${(1 + mean).toPrecision(5)} (scale error ${mean.toExponential(1)}, ${(beyond / standardError).toFixed(0)} standard errors)`
     };
   }
-  if (ratio > limits.pass_ratio) return { level: "warn", detail: `${where}: ${name} ${ratio.toPrecision(3)} > ${limits.pass_ratio}` };
-  return { level: "pass", detail: null };
+  if (ratio > limits.pass_ratio) return { level: "warn", by: name, detail: `${name} ${ratio.toPrecision(3)} > ${limits.pass_ratio}` };
+  return { level: "pass", by: null, detail: null };
 }
-
-// src/diff/logits-meter.ts
-var MAX_SHIFT = 700;
-function logitsMeter(lanes, targets) {
-  const positions = targets.length;
-  const running = Array.from({ length: lanes }, () => empty(positions));
-  const max = new Float64Array(positions).fill(-Infinity);
-  const weight = new Float64Array(positions);
-  const second = new Float64Array(positions).fill(-Infinity);
-  let vocabulary2 = 0;
-  return {
-    add(start, blocks) {
-      const oracle = blocks[0]?.data;
-      const width = oracle.length / positions;
-      vocabulary2 += width;
-      for (let p = 0; p < positions; p++) addOracle(oracle, p, width, start, targets[p], { max, weight, second }, running);
-      for (let lane = 1; lane < lanes; lane++) {
-        addLane(running[lane], oracle, blocks[lane]?.data, width, start, targets, max);
-      }
-    },
-    summarise: (noiseLanes, decisiveMargin) => summarise2(running, { max, weight, second }, targets, vocabulary2, noiseLanes, decisiveMargin)
-  };
+function smallestScaleError(measure2, dtype, limits) {
+  const { mean, standard_error: standardError } = measure2.scale;
+  const byScale = Math.abs(mean) + Math.max(limits.scale_standard_errors * standardError, invisibleScale(measure2, dtype));
+  const byRatio = Math.sqrt(Math.max(0, (limits.warn_ratio * measure2.rms_floor) ** 2 - measure2.rms_error ** 2)) / measure2.rms_oracle;
+  return finite2(Math.min(byScale, byRatio));
 }
-function empty(positions) {
-  const zeros = () => new Float64Array(positions);
-  return {
-    expm1: zeros(),
-    shift: zeros(),
-    excess: zeros(),
-    partition: zeros(),
-    sum: zeros(),
-    squares: zeros(),
-    best: zeros().fill(-Infinity),
-    bestId: new Int32Array(positions).fill(-1),
-    target: zeros(),
-    broken: new Uint8Array(positions)
-  };
-}
-function addOracle(block, p, width, start, target, state, running) {
-  const own = running[0];
-  let best = own.best[p];
-  let second = state.second[p];
-  let id = own.bestId[p];
-  for (let i = 0; i < width; i++) {
-    const value = block[p * width + i];
-    if (!Number.isFinite(value)) own.broken[p] = 1;
-    if (value > best) {
-      second = best;
-      best = value;
-      id = start + i;
-    } else if (value > second) second = value;
-  }
-  own.best[p] = best;
-  own.bestId[p] = id;
-  state.second[p] = second;
-  if (target >= start && target < start + width) own.target[p] = block[p * width + target - start];
-  const rescale = Math.exp(state.max[p] - best);
-  if (rescale !== 1) {
-    state.weight[p] = state.weight[p] * rescale;
-    for (const { expm1, shift, excess, partition } of running)
-      for (const sum of [expm1, shift, excess, partition]) sum[p] = sum[p] * rescale;
-    state.max[p] = best;
-  }
-  let weight = 0;
-  for (let i = 0; i < width; i++) weight += Math.exp(block[p * width + i] - best);
-  state.weight[p] = state.weight[p] + weight;
-}
-function addLane(lane, oracle, block, width, start, targets, max) {
-  for (let p = 0; p < max.length; p++) {
-    const top = max[p];
-    let [expm1, shift, excess, partition, sum, squares] = [0, 0, 0, 0, 0, 0];
-    let best = lane.best[p];
-    let id = lane.bestId[p];
-    for (let i = p * width; i < (p + 1) * width; i++) {
-      const value = block[i];
-      const expected = oracle[i];
-      const raw = value - expected;
-      if (!Number.isFinite(raw)) {
-        lane.broken[p] = 1;
-        continue;
-      }
-      const d = clamped(raw);
-      const w = Math.exp(expected - top);
-      const e = Math.expm1(d);
-      expm1 += w * e;
-      shift += w * d;
-      excess += w * (e - d);
-      partition += w * (d < -1 ? Math.exp(d) : e + 1);
-      sum += raw;
-      squares += raw * raw;
-      if (value > best) {
-        best = value;
-        id = start + i - p * width;
-      }
-    }
-    lane.expm1[p] = lane.expm1[p] + expm1;
-    lane.shift[p] = lane.shift[p] + shift;
-    lane.excess[p] = lane.excess[p] + excess;
-    lane.partition[p] = lane.partition[p] + partition;
-    lane.sum[p] = lane.sum[p] + sum;
-    lane.squares[p] = lane.squares[p] + squares;
-    lane.best[p] = best;
-    lane.bestId[p] = id;
-    const target = targets[p];
-    if (target >= start && target < start + width) {
-      const at = p * width + target - start;
-      const expected = oracle[at];
-      lane.target[p] = expected + clamped(block[at] - expected);
-    }
-  }
-}
-function clamped(d) {
-  return d > MAX_SHIFT ? MAX_SHIFT : d < -MAX_SHIFT ? -MAX_SHIFT : d;
-}
-function summarise2(running, oracle, targets, vocabulary2, noiseLanes, decisiveMargin) {
-  const positions = targets.length;
-  const reference = running[0];
-  const lanes = running.slice(1);
-  const noise = Float64Array.from(
-    { length: positions },
-    (_, p) => Math.max(0, ...noiseLanes.map((lane) => spread(lanes[lane], p, vocabulary2)))
+function smallestOf(entries, dtype, limits) {
+  const seen = entries.flatMap(
+    ({ measure: measure2 }) => judgeMeasure(measure2, dtype, limits).level === "fail" ? [] : smallestScaleError(measure2, dtype, limits) ?? []
   );
-  const broken = (lane) => lane.broken.reduce((sum, flag2) => sum + flag2, 0);
-  const mean = (lane, value) => {
-    if (broken(lane) > 0) return NaN;
-    let sum = 0;
-    for (let p = 0; p < positions; p++) sum += value(p);
-    return sum / positions;
-  };
-  const differs = (lane, p) => lane.bestId[p] !== reference.bestId[p];
-  const margin = (p) => reference.best[p] - oracle.second[p];
-  const logSum = (lane, p) => oracle.max[p] + Math.log(oracle.weight[p]) + (lane === reference ? 0 : logRatio(lane, oracle.weight[p], p));
-  return {
-    positions,
-    kl: lanes.map((lane) => mean(lane, (p) => divergence(lane, oracle.weight[p], p))),
-    top1_agreement: lanes.map((lane) => 1 - sumOver(positions, (p) => differs(lane, p) ? 1 : 0) / positions),
-    decisive_flips: lanes.map(
-      (lane) => sumOver(positions, (p) => differs(lane, p) && margin(p) > decisiveMargin * noise[p] ? 1 : 0)
-    ),
-    perplexity: running.map((lane) => perplexity(targets, (p) => logSum(lane, p) - lane.target[p], broken(lane) > 0)),
-    non_finite: running.map(broken)
-  };
-}
-function sumOver(count, value) {
-  let sum = 0;
-  for (let i = 0; i < count; i++) sum += value(i);
-  return sum;
-}
-var CLOSE = 0.5;
-function logRatio(lane, weight, p) {
-  const e = lane.expm1[p] / weight;
-  return Math.abs(e) < CLOSE ? Math.log1p(e) : Math.log(lane.partition[p] / weight);
-}
-function divergence(lane, weight, p) {
-  const e = lane.expm1[p] / weight;
-  if (Math.abs(e) >= CLOSE) return Math.max(0, logRatio(lane, weight, p) - lane.shift[p] / weight);
-  const correction = Math.abs(e) < 1e-4 ? -(e * e) / 2 + e * e * e / 3 : Math.log1p(e) - e;
-  return Math.max(0, lane.excess[p] / weight + correction);
-}
-function spread(lane, p, vocabulary2) {
-  const mean = lane.sum[p] / vocabulary2;
-  return Math.sqrt(Math.max(0, lane.squares[p] / vocabulary2 - mean * mean));
-}
-function perplexity(targets, nll, broken) {
-  let [sum, count] = [0, 0];
-  for (const [p, target] of targets.entries()) {
-    if (target < 0) continue;
-    sum += nll(p);
-    count++;
-  }
-  const value = Math.exp(sum / count);
-  return count === 0 || broken || !Number.isFinite(value) ? null : value;
+  return seen.length === 0 ? null : Math.max(...seen);
 }
 
-// src/diff/model-level.ts
-var LEAST_KL = 1e-14;
-function layerMeter(program, lanes) {
-  const relative = program.layer_outputs.map(() => []);
-  const final = [];
-  const last = program.hidden.at(-1);
-  const store = (value, lane, data) => {
-    const { error, size } = distance(data, lanes[0]?.values.get(value)?.data);
-    const layer = program.layer_outputs.indexOf(value);
-    if (layer >= 0) relative[layer][lane] = error / size;
-    else final[lane] = error;
-  };
-  let pending = [];
-  return {
-    relative,
-    final,
-    afterOp(op) {
-      for (const value of Object.values(op.outputs)) {
-        if (value === last || program.layer_outputs.includes(value)) pending.push(...lanes.slice(1).map((_, lane) => ({ value, lane })));
-      }
-      pending = pending.filter(({ value, lane }) => {
-        const data = lanes[lane + 1]?.values.get(value)?.data;
-        if (data !== void 0) store(value, lane, data);
-        return data === void 0;
-      });
+// src/diff/canaries.ts
+var SCALE = 1.01;
+var TAIL = 16;
+var LEAST_CHANGE = 0.05;
+var ENOUGH_FOR_SCALE = 512;
+async function plantCanaries(context, site, inputs, known) {
+  const eager2 = known.recipes[0];
+  const canaries = [];
+  for (const make of [
+    () => [zeros(eager2)],
+    () => staleOutput(eager2, context.sequence),
+    () => [scaledOutput(eager2, context.dtype)],
+    () => [droppedTail(eager2)],
+    () => wrongEps(context, site, inputs),
+    () => otherAttributes(context, site, inputs, "attention", "no_causal_mask", "the causal mask left out", { causal: false, window: 0 }),
+    () => otherAttributes(context, site, inputs, "rope", "swapped_rope_layout", "elements paired by the other RoPE layout", SWAPPED_LAYOUT)
+  ]) {
+    for (const mutant of await make()) {
+      const judged2 = judgeMutant(context, site, mutant, known);
+      if (judged2 !== null) canaries.push(judged2);
     }
-  };
+  }
+  return canaries;
 }
-function distance(data, oracle) {
-  let error = 0;
+function judgeMutant({ dtype, limits }, site, mutant, known) {
+  const eager2 = known.recipes[0];
+  const { name } = mutant;
+  const where = `${place2(site)}, ${mutant.words}`;
+  let caught = null;
+  for (const [output, array] of Object.entries(mutant.outputs)) {
+    const change = relativeChange(array.data, eager2[output].data);
+    if (change === 0 || change < mutant.least || array.data.length < mutant.elements) continue;
+    const recipes = known.recipes.map((values) => values[output].data);
+    const measured = measure(array.data, known.oracle[output].data, recipes, dtype);
+    const { level, by, detail } = judgeMeasure(measured, dtype, limits);
+    if (level !== "fail") {
+      const noise = measured.rms_oracle === 0 ? "" : ` while the noise floor is ${share(measured.rms_floor / measured.rms_oracle)}`;
+      return { name, caught: false, by: null, detail: `${where}: changes output ${output} by ${share(change)}${noise}` };
+    }
+    caught ??= { name, caught: true, by, detail: `${where}: ${detail ?? ""}` };
+  }
+  return caught;
+}
+function relativeChange(data, eager2) {
+  let difference2 = 0;
   let size = 0;
-  for (let i = 0; i < oracle.length; i++) {
-    const expected = oracle[i];
-    const delta = data[i] - expected;
-    error += delta * delta;
+  for (let i = 0; i < eager2.length; i++) {
+    const expected = eager2[i];
+    difference2 += (data[i] - expected) ** 2;
     size += expected * expected;
   }
-  return { error: Math.sqrt(error / oracle.length), size: Math.sqrt(size / oracle.length) };
+  const change = Math.sqrt(difference2 / size);
+  return difference2 === 0 ? 0 : Number.isNaN(change) ? Infinity : change;
 }
-function modelLevel(evidence) {
-  const severity = ["pass", "warn", "inconclusive", "fail"];
-  const levels = evidence.assemblies.map((_, i) => assemblyLevel(evidence, i));
-  return levels.reduce((worst, level) => {
-    const bySeverity = severity.indexOf(level.status) - severity.indexOf(worst.status);
-    return bySeverity > 0 || bySeverity === 0 && (level.kl_ratio ?? 0) > (worst.kl_ratio ?? 0) ? level : worst;
-  });
+function share(value) {
+  return `${Number((value * 100).toPrecision(2))} %`;
 }
-function assemblyLevel(evidence, assembly) {
-  const { recipes, logits, layers, limits } = evidence;
-  const lane = recipes.length + assembly;
-  const { placements, failure } = evidence.assemblies[assembly];
-  const kls = recipes.map((_, i) => logits.kl[i]);
-  const floor = Math.max(...kls, LEAST_KL);
-  const klFused = logits.kl[lane];
-  const ratio = klFused / floor;
-  const first = placements[0];
-  const injected = first === void 0 ? null : evidence.injected(first);
-  const final = layers.final[lane];
-  const base = {
-    kl_fused: finite2(klFused),
-    kl_floor: finite2(floor),
-    kl_ratio: finite2(ratio),
-    kl_recipes: Object.fromEntries(recipes.map((name, i) => [name, finite2(kls[i])])),
-    top1_agreement: logits.top1_agreement[lane] ?? null,
-    decisive_flips: logits.decisive_flips[lane] ?? null,
-    positions: logits.positions,
-    perplexity: { oracle: logits.perplexity[0] ?? null, eager: logits.perplexity[1] ?? null, fused: logits.perplexity[lane + 1] ?? null },
-    amplification: injected === null || injected.rms === 0 || final === void 0 ? null : finite2(final / injected.rms),
-    layers: layerTable(evidence, placements, lane)
+function mapped(tensors, change) {
+  return Object.fromEntries(Object.entries(tensors).map(([name, array]) => [name, { data: change(array), shape: array.shape }]));
+}
+function countRows(tensors) {
+  return Object.values(tensors)[0]?.shape[0] ?? 0;
+}
+function zeros(eager2) {
+  return {
+    name: "zeros",
+    words: "all outputs 0",
+    outputs: mapped(eager2, ({ data }) => new Float32Array(data.length)),
+    least: 0,
+    elements: 0
   };
-  if (failure !== null) {
+}
+function staleOutput(eager2, { segments }) {
+  const count = countRows(eager2);
+  if (count < 2) return [];
+  const shift = segments.length > 1 ? segments[0]?.end ?? 0 : count >> 1;
+  const moved = ({ data, shape }) => {
+    const out = new Float32Array(data.length);
+    const width = data.length / count;
+    out.set(rows({ data, shape }, shift, count).data, 0);
+    out.set(rows({ data, shape }, 0, shift).data, (count - shift) * width);
+    return out;
+  };
+  return [{ name: "stale_output", words: "other tokens' outputs", outputs: mapped(eager2, moved), least: LEAST_CHANGE, elements: 0 }];
+}
+function scaledOutput(eager2, dtype) {
+  const scaled2 = ({ data }) => roundToServing(
+    Float32Array.from(data, (value) => value * SCALE),
+    dtype
+  );
+  return {
+    name: "scale_1_percent",
+    words: `all outputs times ${SCALE}`,
+    outputs: mapped(eager2, scaled2),
+    least: 0,
+    elements: ENOUGH_FOR_SCALE
+  };
+}
+function droppedTail(eager2) {
+  const count = countRows(eager2);
+  const tail = Math.max(1, Math.floor(count / TAIL));
+  const dropped = ({ data }) => Float32Array.from(data).fill(0, data.length / count * (count - tail));
+  const words2 = tail === 1 ? "the last row left at 0" : `the last ${tail} rows left at 0`;
+  return { name: "dropped_tail", words: words2, outputs: mapped(eager2, dropped), least: LEAST_CHANGE, elements: 0 };
+}
+var NORMS = /* @__PURE__ */ new Set(["rms_norm", "qk_norm"]);
+async function wrongEps(context, site, inputs) {
+  const { program } = context;
+  const index = indexOf(context, site, (op2) => NORMS.has(op2));
+  if (index === null) return [];
+  const op = program.ops[index];
+  const before = { ...site, end: index - 1, outputs: new Map(Object.entries(op.inputs)) };
+  const given = await runSite(context, before, context.recipes[0], inputs, context.sequence);
+  const eps = Math.max(...Object.values(given).map(({ data }) => meanSquare(data)));
+  if (!(eps > 0) || !Number.isFinite(eps)) return [];
+  const words2 = `eps ${eps.toPrecision(2)} for ${String(op.attributes["eps"])}`;
+  return [
+    { name: "wrong_eps", words: words2, outputs: await withAttributes(context, site, inputs, index, { eps }), least: LEAST_CHANGE, elements: 0 }
+  ];
+}
+function meanSquare(data) {
+  let sum = 0;
+  for (const value of data) sum += value * value;
+  return sum / Math.max(1, data.length);
+}
+var SWAPPED_LAYOUT = ({ layout }) => ({ layout: layout === "half" ? "interleaved" : "half" });
+async function otherAttributes(context, site, inputs, kind, name, words2, change) {
+  const index = indexOf(context, site, (op) => op === kind);
+  if (index === null) return [];
+  const changes = typeof change === "function" ? change(context.program.ops[index].attributes) : change;
+  return [{ name, words: words2, outputs: await withAttributes(context, site, inputs, index, changes), least: LEAST_CHANGE, elements: 0 }];
+}
+function indexOf({ program }, { start, end }, wanted) {
+  const found = program.ops.slice(start, end + 1).findIndex(({ op }) => wanted(op));
+  return found < 0 ? null : start + found;
+}
+function withAttributes(context, site, inputs, index, changes) {
+  const ops = context.program.ops.map((op, i) => i === index ? { ...op, attributes: { ...op.attributes, ...changes } } : op);
+  const changed2 = { ...context, program: { ...context.program, ops } };
+  return runSite(changed2, site, context.recipes[0], inputs, context.sequence);
+}
+function zeroLogits(blocks) {
+  const { data, shape } = blocks[1];
+  return { data: new Float32Array(data.length), shape };
+}
+function modelCanary(level) {
+  if (level.status === "inconclusive") return { canaries: [], judged: (given) => given };
+  const caught = level.status === "fail";
+  const ratio = `kl_ratio ${level.kl_ratio?.toPrecision(3) ?? "not finite"}`;
+  const detail = `all logits 0: ${level.detail ?? ratio}`;
+  const by = caught ? (level.decisive_flips ?? 0) > 0 ? "decisive_flips" : "kl_ratio" : null;
+  return {
+    canaries: [{ kernel: null, name: "zeros", caught, by, detail }],
+    judged(given) {
+      if (caught || given.status === "fail") return given;
+      return { ...given, status: "inconclusive", detail: `canary zeros was not caught: ${detail}` };
+    }
+  };
+}
+
+// src/diff/accumulation.ts
+var MOST_STEPS = 2 ** 28;
+var TILES = [1, 16, 32, 64, 128];
+function accumulations(dtype) {
+  if (dtype === "float32") return [];
+  const round = rounder(dtype);
+  const is = (code, says, change) => {
+    const concerns = ({ op }) => code === "norm" ? op === "rms_norm" || op === "qk_norm" : code === "attention" ? op === "attention" : op === "linear" || op === "qkv";
     return {
-      ...base,
-      kl_fused: null,
-      kl_ratio: null,
-      top1_agreement: null,
-      decisive_flips: null,
-      amplification: null,
-      status: "inconclusive",
-      detail: failure
+      code: "accumulation_dtype",
+      says,
+      concerns,
+      change: (op, inputs, call) => concerns(op) ? change(op, inputs, call) : call.run(op, inputs)
+    };
+  };
+  const needs = "where float32 is needed";
+  return [
+    is(
+      "norm",
+      `sums the squares of a norm in ${dtype} ${needs}`,
+      (op, inputs, call) => normed(op, inputs, call, sumOfSquares(round, round))
+    ),
+    is(
+      "norm",
+      `sums the squares of a norm in ${dtype} ${needs}`,
+      (op, inputs, call) => normed(
+        op,
+        inputs,
+        call,
+        sumOfSquares(round, (x) => x)
+      )
+    ),
+    is(
+      "norm",
+      `computes every step of a norm in ${dtype} ${needs}`,
+      (op, inputs, call) => normed(op, inputs, call, inServingDtype(round), round)
+    ),
+    ...TILES.map(
+      (tile) => is(
+        "product",
+        `accumulates matrix products in ${dtype} ${needs}${ofTile(tile)}`,
+        (op, inputs, call) => products(op, inputs, call, round, tile)
+      )
+    ),
+    ...[1, 16, 32, 64].flatMap(
+      (tile) => [true, false].map(
+        (normalised) => is(
+          "attention",
+          `accumulates attention's sums over keys in ${dtype} ${needs}${ofTile(tile)}`,
+          (op, inputs, call) => perSegment(call.sequence, inputs, (part) => Promise.resolve(attention(op, part, call.recipe, round, tile, normalised)))
+        )
+      )
+    )
+  ];
+}
+function ofTile(tile) {
+  return tile === 1 ? "" : `, tile by tile of ${tile}`;
+}
+function rounder(dtype) {
+  if (dtype === "none" || dtype === "float32") return (x) => x;
+  if (dtype === "bfloat16") {
+    const value = new Float32Array(1);
+    const bits = new Uint32Array(value.buffer);
+    return (x) => {
+      value[0] = x;
+      const b = bits[0];
+      bits[0] = b + 32767 + (b >>> 16 & 1);
+      bits[0] &= 4294901760;
+      return value[0];
     };
   }
-  return { ...base, ...judge2(logits, recipes.length, lane, ratio, limits) };
+  return (x) => {
+    const exponent = Math.max(-14, Math.floor(Math.log2(Math.abs(x) || 1)));
+    const shift = 1.5 * 2 ** (52 + exponent - 10);
+    const rounded = x + shift - shift;
+    return Math.abs(rounded) > 65504 ? Math.sign(x) * Infinity : rounded;
+  };
 }
-function judge2(logits, recipes, lane, ratio, limits) {
-  const broken = (index) => logits.non_finite[index] ?? 0;
-  if (broken(0) > 0)
-    return { status: "inconclusive", detail: `the oracle's own logits are not finite at ${broken(0)} of ${logits.positions} positions` };
-  for (let i = 0; i < recipes; i++) {
-    if (broken(i + 1) > 0) {
-      return {
-        status: "inconclusive",
-        detail: `a valid recipe overflows the serving dtype at ${broken(i + 1)} of ${logits.positions} positions, so there is no noise floor`
-      };
+function inRecipe(values, shape, recipe) {
+  return { data: recipe.round === "none" ? values : roundToServing(Float32Array.from(values), recipe.round), shape };
+}
+function sumOfSquares(round, roundSquare) {
+  return (row, eps) => {
+    let sum = 0;
+    for (const x of row) sum = round(sum + roundSquare(x * x));
+    return 1 / Math.sqrt(sum / row.length + eps);
+  };
+}
+function inServingDtype(round) {
+  return (row, eps) => {
+    let sum = 0;
+    for (const x of row) sum += round(x * x);
+    return round(1 / Math.sqrt(round(round(sum / row.length) + eps)));
+  };
+}
+function normed(op, inputs, { recipe }, scaleOf, always) {
+  const byRecipe = roundsBeforeWeight(op, recipe) ? rounder(recipe.round) : (value) => value;
+  const roundNormed = always ?? byRecipe;
+  const offset = Number(op.attributes["weight_offset"] ?? 0);
+  const eps = Number(op.attributes["eps"]);
+  const names = Object.keys(op.weights).map((weight) => [weight, weight === "weight" ? "x" : weight.slice(0, 1)]);
+  const outputs = names.map(([weightName, name]) => {
+    const { data, shape } = inputs[name];
+    const weight = inputs[weightName]?.data;
+    const out = new Float64Array(data.length);
+    for (let start = 0; start < data.length; start += weight.length) {
+      const row = data.subarray(start, start + weight.length);
+      const scale = scaleOf(row, eps);
+      for (let i = 0; i < row.length; i++) {
+        const value = row[i] * scale;
+        out[start + i] = roundNormed(value) * (weight[i] + offset);
+      }
+    }
+    return [name === "x" ? "y" : name, inRecipe(out, shape, recipe)];
+  });
+  return Promise.resolve(Object.fromEntries(outputs));
+}
+async function products(op, inputs, call, round, tile) {
+  const x = inputs["x"];
+  const tokens = x.shape[0] ?? 0;
+  const parts = matrices(op);
+  if (parts.reduce((sum, { ref }) => sum + x.data.length * (ref.shape[0] ?? 1), 0) > MOST_STEPS) return call.run(op, inputs);
+  const outputs = {};
+  for (const { tensor, ref, bias, shape } of parts) {
+    const weight = (await call.weight(ref)).data;
+    const added = bias === void 0 ? null : (await call.weight(bias)).data;
+    const y = product(x.data, weight, tokens, round, tile);
+    if (added !== null) for (let i = 0; i < y.length; i++) y[i] = y[i] + added[i % added.length];
+    outputs[tensor] = inRecipe(y, shape(tokens), call.recipe);
+  }
+  return outputs;
+}
+function product(x, weight, tokens, round, tile) {
+  const A = x.length / tokens;
+  const B = weight.length / A;
+  const y = new Float64Array(tokens * B);
+  for (let t = 0; t < tokens; t++) {
+    for (let b = 0; b < B; b++) {
+      let sum = 0;
+      for (let start = 0; start < A; start += tile) {
+        const end = Math.min(A, start + tile);
+        let part = 0;
+        for (let a = start; a < end; a++) part += x[t * A + a] * weight[b * A + a];
+        sum = round(sum + part);
+      }
+      y[t * B + b] = sum;
     }
   }
-  if (broken(lane + 1) > 0)
-    return {
-      status: "fail",
-      detail: `the fused model's logits are NaN or infinite at ${broken(lane + 1)} of ${logits.positions} positions`
-    };
-  const flips = logits.decisive_flips[lane] ?? 0;
-  if (flips > 0)
-    return {
-      status: "fail",
-      detail: `${flips} decisive flips: another token comes first although the oracle's margin is over ${limits.decisive_margin} times the logit noise`
-    };
-  if (ratio > limits.warn_ratio) return { status: "fail", detail: null };
-  return { status: ratio > limits.pass_ratio ? "warn" : "pass", detail: null };
+  return y;
 }
-function layerTable({ program, recipes, layers, injected }, placements, lane) {
-  return program.layer_outputs.map((_, layer) => {
-    const relative = layers.relative[layer] ?? [];
-    const own = placements.filter(({ site }) => site.layer === layer).flatMap((placement) => injected(placement)?.relative ?? []);
-    return {
-      layer,
-      injected: own.length === 0 ? null : finite2(Math.max(...own)),
-      inherited: finite2(relative[lane]),
-      floor: finite2(Math.max(...recipes.map((_name, i) => relative[i] ?? NaN)))
-    };
+function attention(op, inputs, recipe, round, tile, normalised) {
+  const [q, k, v] = ["q", "k", "v"].map((name) => inputs[name]);
+  const [T = 0, Nq = 1, D = 1] = q.shape;
+  const [S = 0, Nkv = 1] = k.shape;
+  const mask = new Float64Array(T * S);
+  attentionMask(mask, T, S, op.attributes["causal"] === true, Number(op.attributes["window"] ?? 0));
+  const out = new Float64Array(q.data.length);
+  const weights = new Float64Array(S);
+  for (let t = 0; t < T; t++) {
+    for (let h = 0; h < Nq; h++) {
+      const kv = Math.floor(h / (Nq / Nkv));
+      scoresOf(op, q, k, (t * Nq + h) * D, (s) => (s * Nkv + kv) * D, mask.subarray(t * S, (t + 1) * S), weights);
+      const total = exponentials(weights, normalised ? (x) => x : round, normalised ? S : tile);
+      for (let d = 0; d < D; d++) {
+        let sum = 0;
+        for (let start = 0; start < S; start += tile) {
+          let part = 0;
+          for (let s = start; s < Math.min(S, start + tile); s++) {
+            part += weights[s] / (normalised ? total : 1) * v.data[(s * Nkv + kv) * D + d];
+          }
+          sum = round(sum + part);
+        }
+        out[(t * Nq + h) * D + d] = normalised ? sum : sum / total;
+      }
+    }
+  }
+  return { o: inRecipe(out, q.shape, recipe) };
+}
+function scoresOf(op, q, k, query, keyAt, mask, scores) {
+  const D = q.shape[2] ?? 1;
+  const scale = Number(op.attributes["scale"]);
+  const softcap = Number(op.attributes["softcap"] ?? 0);
+  for (let s = 0; s < scores.length; s++) {
+    let score = 0;
+    for (let d = 0; d < D; d++) score += q.data[query + d] * k.data[keyAt(s) + d];
+    score *= scale;
+    if (softcap > 0) score = softcap * Math.tanh(score / softcap);
+    scores[s] = score + mask[s];
+  }
+}
+function exponentials(scores, round, tile) {
+  let top = -Infinity;
+  for (const score of scores) if (score > top) top = score;
+  let total = 0;
+  for (let start = 0; start < scores.length; start += tile) {
+    let part = 0;
+    for (let s = start; s < Math.min(scores.length, start + tile); s++) {
+      scores[s] = Math.exp(scores[s] - top);
+      part += scores[s];
+    }
+    total = round(total + part);
+  }
+  return total;
+}
+
+// src/diff/activations.ts
+var ACTIVATIONS = {
+  /** PyTorch's GELU with `approximate='none'`. */
+  gelu: (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
+  /** As CLIP has it. */
+  quick_gelu: (x) => x / (1 + Math.exp(-1.702 * x)),
+  relu: (x) => Math.max(0, x),
+  sigmoid: (x) => 1 / (1 + Math.exp(-x))
+};
+function gated(name, inputs, recipe) {
+  const gate = inputs["gate"];
+  const up = inputs["up"];
+  const activation = ACTIVATIONS[name];
+  if (recipe.round === "none") {
+    return { y: { data: Float64Array.from(gate.data, (x, i) => activation(x) * up.data[i]), shape: gate.shape } };
+  }
+  const activated = Float32Array.from(gate.data, activation);
+  const left = recipe.inside === "float32" ? activated : roundToServing(activated, recipe.round);
+  return {
+    y: {
+      data: roundToServing(
+        left.map((x, i) => x * up.data[i]),
+        recipe.round
+      ),
+      shape: gate.shape
+    }
+  };
+}
+function erf(x) {
+  const z = Math.abs(x);
+  if (z > 6) return Math.sign(x);
+  if (z < 2.5) {
+    let term = x;
+    let sum = x;
+    for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
+      term *= 2 * x * x / (2 * n + 1);
+      sum += term;
+    }
+    return 2 / Math.sqrt(Math.PI) * Math.exp(-x * x) * sum;
+  }
+  let fraction = z;
+  for (let n = 60; n >= 1; n--) fraction = z + n / 2 / fraction;
+  return Math.sign(x) * (1 - Math.exp(-z * z) / Math.sqrt(Math.PI) / fraction);
+}
+
+// src/diff/hypotheses.ts
+function hypotheses(subject, ops) {
+  const all = [
+    ...rotary(subject, ops),
+    ...norms(ops),
+    ...scales(subject, ops),
+    ...masks(subject, ops),
+    ...heads(subject),
+    ...gates(ops),
+    ...accumulations(subject.dtype),
+    hypothesis("missing_bias", "leaves out the bias", hasBias, (op, inputs, { run: run2 }) => run2(withoutBias(op), inputs))
+  ];
+  return all.filter(({ concerns }) => ops.some(concerns));
+}
+function hypothesis(code, says, concerns, change) {
+  return { code, says, concerns, change: (op, inputs, call) => concerns(op) ? change(op, inputs, call) : call.run(op, inputs) };
+}
+function withAttributes2(op, attributes2) {
+  return { ...op, attributes: { ...op.attributes, ...attributes2 } };
+}
+function attributes(code, says, concerns, changed2) {
+  return hypothesis(code, says, concerns, (op, inputs, { run: run2 }) => run2(withAttributes2(op, changed2(op)), inputs));
+}
+var isRope = ({ op }) => op === "rope";
+var isAttention = ({ op }) => op === "attention";
+var isNorm = ({ op }) => op === "rms_norm" || op === "qk_norm";
+var isGate = ({ op }) => op === "silu_mul" || op === "gelu_tanh_mul";
+var BIASES = ["bias", "q_bias", "k_bias", "v_bias"];
+function hasBias({ op, weights }) {
+  return (op === "linear" || op === "qkv") && BIASES.some((name) => name in weights);
+}
+function withoutBias(op) {
+  return { ...op, weights: Object.fromEntries(Object.entries(op.weights).filter(([name]) => !BIASES.includes(name))) };
+}
+var BASES = [1e4, 1e5, 15e4, 25e4, 5e5, 1e6, 5e6, 1e7];
+function rotary(subject, ops) {
+  const { program } = subject;
+  const wrong = (layout, says) => attributes(
+    "rope_layout",
+    says,
+    (op) => isRope(op) && op.attributes["layout"] !== layout,
+    () => ({ layout })
+  );
+  const offset = (by, only) => {
+    const what = only === void 0 ? "counts positions" : `counts the positions of ${only === "q" ? "queries" : "keys"}`;
+    return hypothesis("position_offset", `${what} from ${by} where the first token has position 0`, isRope, async (op, inputs, call) => {
+      const moved = await call.run(op, { ...inputs, ...tables(program, op, call, null, by) });
+      if (only === void 0) return moved;
+      return { ...await call.run(op, inputs), [only]: moved[only] };
+    });
+  };
+  return [
+    wrong("half", "rotates half-split pairs (element i with i + rotary_dim/2) where this model needs interleaved ones (2i with 2i + 1)"),
+    wrong(
+      "interleaved",
+      "rotates interleaved pairs (element 2i with 2i + 1) where this model needs half-split ones (i with i + rotary_dim/2)"
+    ),
+    ...[1, -1].flatMap((by) => [offset(by), offset(by, "q"), offset(by, "k")]),
+    ...bases(subject, ops),
+    ...rotaryDims(subject, ops)
+  ];
+}
+function tables(program, op, { sequence }, table, offset = 0) {
+  const positions = sequence.segments.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => i + offset));
+  const name = tableName(op);
+  const changed2 = table === null ? program : { ...program, rope_tables: { ...program.rope_tables, [name]: table } };
+  return { cos: rotaryAt(changed2, `cos:${name}`, positions), sin: rotaryAt(changed2, `sin:${name}`, positions) };
+}
+function tableName(op) {
+  return op.inputs["cos"].slice("cos:".length);
+}
+function frequencies(base, dim) {
+  const inv_freq = Array.from({ length: dim / 2 }, (_, i) => Math.fround(1 / Math.fround(base ** Math.fround(2 * i / dim))));
+  return { inv_freq, attention_factor: 1 };
+}
+function sameTable(a, b) {
+  const same = (x, y) => Math.abs(x - y) <= 1e-6 * Math.abs(y);
+  if (a.inv_freq.length !== b.inv_freq.length || !same(a.attention_factor, b.attention_factor)) return false;
+  return a.inv_freq.every((value, i) => same(value, b.inv_freq[i]));
+}
+function configuredBase(config) {
+  const nested = config["rope_parameters"];
+  const block = typeof nested === "object" && nested !== null ? nested : {};
+  const value = config["rope_theta"] ?? block["rope_theta"];
+  return typeof value === "number" && value > 1 ? value : null;
+}
+function bases({ program, config }, ops) {
+  const names = new Set(ops.filter(isRope).map(tableName));
+  const own = configuredBase(config);
+  const needed = own === null ? "what config.json says" : `${own}`;
+  const plain = [.../* @__PURE__ */ new Set([...own === null ? [] : [own], ...BASES])];
+  const hypothesesOf = [...names].flatMap((name) => {
+    const right = program.rope_tables[name];
+    const using = (says, table) => sameTable(table, right) || table.inv_freq.length !== right.inv_freq.length ? [] : [
+      hypothesis(
+        "rope_base",
+        says,
+        (op) => isRope(op) && tableName(op) === name,
+        (op, inputs, call) => call.run(op, { ...inputs, ...tables(program, op, call, table) })
+      )
+    ];
+    const others = Object.entries(program.rope_tables).filter(([other]) => other !== name);
+    return [
+      ...others.flatMap(
+        ([other, table]) => using(`uses the RoPE frequencies of ${other} layers where this layer needs those of ${name}`, table)
+      ),
+      ...plain.flatMap(
+        (base) => using(
+          base === own ? `computes RoPE with base ${base} alone where config.json scales it` : `computes RoPE with base ${base} where this model needs ${needed}`,
+          frequencies(base, right.inv_freq.length * 2)
+        )
+      )
+    ];
+  });
+  return hypothesesOf;
+}
+function rotaryDims({ program, config }, ops) {
+  const base = configuredBase(config) ?? 1e4;
+  const dims = new Set(ops.filter(isRope).map(({ attributes: { rotary_dim } }) => Number(rotary_dim)));
+  const D = headDim(program);
+  return [...dims].flatMap((right) => {
+    const wrong = right < D ? D : right / 2;
+    if (wrong % 2 !== 0 || wrong === right) return [];
+    const concerns = (op) => isRope(op) && Number(op.attributes["rotary_dim"]) === right;
+    return [
+      hypothesis(
+        "rotary_dim",
+        `rotates ${wrong} dimensions of a head where this model needs ${right}`,
+        concerns,
+        (op, inputs, call) => call.run(withAttributes2(op, { rotary_dim: wrong }), { ...inputs, ...tables(program, op, call, frequencies(base, wrong)) })
+      )
+    ];
   });
 }
-function finite2(value) {
-  return value !== void 0 && Number.isFinite(value) ? value : null;
+var EPS = [0, 1e-12, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01];
+function norms(ops) {
+  const own = new Set(ops.filter(isNorm).map(({ attributes: { eps } }) => Number(eps)));
+  const offset = (wrong, says) => attributes(
+    "norm_weight_offset",
+    says,
+    (op) => isNorm(op) && Number(op.attributes["weight_offset"] ?? 0) !== wrong,
+    () => ({ weight_offset: wrong })
+  );
+  const missing2 = (names, says) => hypothesis(
+    "missing_qk_norm",
+    says,
+    ({ op }) => op === "qk_norm",
+    async (op, inputs, { run: run2 }) => ({
+      ...await run2(op, inputs),
+      ...Object.fromEntries(names.map((name) => [name, inputs[name]]))
+    })
+  );
+  return [
+    ...EPS.map(
+      (eps) => attributes(
+        "eps",
+        `adds eps ${power(eps)} to the mean square where this model needs ${[...own].map(power).join(" and ")}`,
+        (op) => isNorm(op) && Number(op.attributes["eps"]) !== eps,
+        () => ({ eps })
+      )
+    ),
+    offset(0, "multiplies by the norm weight where this model needs 1 + weight"),
+    offset(1, "multiplies by 1 + the norm weight where this model needs the weight alone"),
+    missing2(["q", "k"], "leaves out the norms of Q and K"),
+    missing2(["q"], "leaves out the norm of Q"),
+    missing2(["k"], "leaves out the norm of K"),
+    normWeight("leaves out the norm weight", () => 1),
+    normWeight("multiplies by the norm weight twice", (weight) => weight * weight)
+  ];
+}
+function power(value) {
+  return value === 0 ? "0" : value.toExponential();
+}
+function normWeight(says, factor) {
+  return hypothesis("norm_weight", says, isNorm, (op, inputs, { run: run2 }) => {
+    const offset = Number(op.attributes["weight_offset"] ?? 0);
+    const changed2 = Object.keys(op.weights).map((name) => {
+      const weight = inputs[name];
+      return [name, { data: weight.data.map((w) => factor(w + offset) - offset), shape: weight.shape }];
+    });
+    return run2(op, { ...inputs, ...Object.fromEntries(changed2) });
+  });
+}
+function scales({ program, config }, ops) {
+  const D = headDim(program);
+  const assumed = assumedHeadDim(program, config);
+  const own = new Set(ops.filter(isAttention).map(({ attributes: { scale } }) => Number(scale)));
+  return [...own].flatMap((right) => {
+    const needs = `this model needs ${short(right)}`;
+    const candidates = [
+      [1, "scale", `does not scale the attention scores where ${needs}`],
+      [right * right, "scale", `scales the attention scores twice, by ${short(right * right)}, where ${needs}`],
+      [1 / D, "scale", `scales the attention scores by 1/head_dim (${short(1 / D)}) where ${needs}`],
+      [D ** -0.5, "scale", `scales the attention scores by 1/sqrt(head_dim) (${short(D ** -0.5)}) where ${needs}`],
+      ...assumed === null ? [] : [
+        [assumed ** -0.5, "head_dim", `takes head_dim for ${assumed} in the attention scale where this model has ${D}`]
+      ],
+      [right ** 0.5, "scale", `scales the attention scores by ${short(right ** 0.5)} where ${needs}`],
+      [
+        program.hidden_size ** -0.5,
+        "scale",
+        `scales the attention scores by 1/sqrt(hidden_size) (${short(program.hidden_size ** -0.5)}) where ${needs}`
+      ],
+      ...[64, 128, 256].map((dim) => [
+        dim ** -0.5,
+        "head_dim",
+        `takes head_dim for ${dim} in the attention scale where this model has ${D}`
+      ])
+    ];
+    const seen = /* @__PURE__ */ new Set([right]);
+    return candidates.flatMap(([scale, code, says]) => {
+      if (seen.has(scale)) return [];
+      seen.add(scale);
+      return [
+        attributes(
+          code,
+          says,
+          (op) => isAttention(op) && Number(op.attributes["scale"]) === right,
+          () => ({ scale })
+        )
+      ];
+    });
+  });
+}
+function short(value) {
+  return `${Number(value.toPrecision(4))}`;
+}
+function masks({ config }, ops) {
+  const windows = new Set(ops.filter(isAttention).map(({ attributes: { window: window2 } }) => Number(window2 ?? 0)));
+  const configured = config["sliding_window"];
+  const window = (right, wrong, says) => attributes(
+    "window",
+    says,
+    (op) => isAttention(op) && Number(op.attributes["window"] ?? 0) === right,
+    () => ({ window: wrong })
+  );
+  return [
+    attributes(
+      "mask",
+      "lets tokens see those after them: the causal mask is missing",
+      (op) => isAttention(op) && op.attributes["causal"] === true,
+      () => ({ causal: false })
+    ),
+    ...[...windows].flatMap((right) => {
+      if (right > 0) {
+        return [
+          window(right, 0, `lets tokens see all tokens before them where this layer has a window of ${right}`),
+          window(right, right + 1, `uses a window of ${right + 1} tokens where this layer needs ${right} (the token itself counts)`),
+          ...right > 1 ? [window(right, right - 1, `uses a window of ${right - 1} tokens where this layer needs ${right} (the token itself counts)`)] : []
+        ];
+      }
+      if (typeof configured !== "number" || configured < 1) return [];
+      return [window(0, configured, `uses a window of ${configured} tokens where this layer has none`)];
+    }),
+    attributes(
+      "softcap",
+      "leaves out the softcap of the attention scores",
+      (op) => isAttention(op) && Number(op.attributes["softcap"] ?? 0) > 0,
+      () => ({ softcap: 0 })
+    )
+  ];
+}
+function headDim(program) {
+  const op = program.ops.find(({ attributes: { head_dim } }) => head_dim !== void 0);
+  return Number(op?.attributes["head_dim"] ?? 0);
+}
+function assumedHeadDim(program, config) {
+  const count = Number(config["num_attention_heads"]);
+  const assumed = program.hidden_size / count;
+  return Number.isInteger(assumed) && assumed !== headDim(program) ? assumed : null;
+}
+function heads({ program, config }) {
+  const grouped = (op) => isAttention(op) && isGrouped(program);
+  const all = [
+    hypothesis(
+      "head_mapping",
+      "lets query head h read KV head h modulo num_kv_heads where it is h divided by the group size",
+      grouped,
+      modulo
+    ),
+    hypothesis(
+      "head_mapping",
+      "lets all query heads read KV head 0",
+      grouped,
+      (op, inputs, { run: run2 }) => run2(op, { ...inputs, k: toHeads(inputs["k"], () => 0), v: toHeads(inputs["v"], () => 0) })
+    )
+  ];
+  const assumed = assumedHeadDim(program, config);
+  const D = headDim(program);
+  const splits = assumed !== null && assumed % 2 === 0 && D % assumed === 0 && !program.ops.some(({ op }) => op === "qk_norm");
+  if (!splits) return all;
+  const says = `splits Q, K and V into heads of ${assumed} where this model has head_dim ${D}`;
+  const concerns = (op) => isRope(op) || isAttention(op);
+  return [...all, hypothesis("head_dim", says, concerns, (op, inputs, call) => otherHeads(program, config, assumed, op, inputs, call))];
+}
+function isGrouped(program) {
+  const { num_heads, num_kv_heads } = program.ops.find(({ attributes: { num_heads: num_heads2 } }) => num_heads2 !== void 0)?.attributes ?? {};
+  return Number(num_kv_heads) > 1 && Number(num_heads) > Number(num_kv_heads);
+}
+var modulo = async (op, inputs, { run: run2 }) => {
+  const q = inputs["q"];
+  const queries = q.shape[1];
+  const kv = inputs["k"]?.shape[1];
+  const group = queries / kv;
+  const from = (n) => Math.floor(n / group) + n % group * kv;
+  const place3 = (h) => h % kv * group + Math.floor(h / kv);
+  const { o } = await run2(op, { ...inputs, q: toHeads(q, from) });
+  return { o: toHeads(o, place3) };
+};
+function toHeads({ data, shape }, from) {
+  const [tokens = 0, count = 0, size = 0] = shape;
+  const out = data.slice();
+  for (let t = 0; t < tokens; t++) {
+    for (let n = 0; n < count; n++) {
+      const start = (t * count + from(n)) * size;
+      out.set(data.subarray(start, start + size), (t * count + n) * size);
+    }
+  }
+  return { data: out, shape };
+}
+async function otherHeads(program, config, size, op, inputs, call) {
+  const names = ["q", "k", "v", "o"];
+  const split2 = (array) => ({
+    data: array.data,
+    shape: [array.shape[0], -1, size].map((n) => n < 0 ? array.data.length / array.shape[0] / size : n)
+  });
+  const given = Object.fromEntries(Object.entries(inputs).map(([name, array]) => [name, names.includes(name) ? split2(array) : array]));
+  const outputs = isRope(op) ? await call.run(withAttributes2(op, { rotary_dim: size }), {
+    ...given,
+    ...tables(program, op, call, frequencies(configuredBase(config) ?? 1e4, size))
+  }) : await call.run(withAttributes2(op, { scale: size ** -0.5 }), given);
+  const shapes = inputs;
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, { data }]) => [name, { data, shape: (name === "o" ? shapes["q"] : shapes[name])?.shape ?? [] }])
+  );
+}
+var GATES = { silu_mul: "SiLU", gelu_tanh_mul: "GELU (tanh)" };
+function gates(ops) {
+  const own = [...new Set(ops.filter(isGate).map(({ op }) => GATES[op]))].join(" and ");
+  const activates = (words2) => `activates the gate with ${words2} where this model needs ${own}`;
+  const swapped = (name) => hypothesis(
+    "activation",
+    activates(GATES[name]),
+    (op) => isGate(op) && op.op !== name,
+    (op, inputs, { run: run2 }) => run2({ ...op, op: name }, inputs)
+  );
+  const computed = (name, words2) => hypothesis("activation", activates(words2), isGate, (_op, inputs, { recipe }) => Promise.resolve(gated(name, inputs, recipe)));
+  return [
+    swapped("silu_mul"),
+    swapped("gelu_tanh_mul"),
+    computed("gelu", "GELU (erf)"),
+    computed("quick_gelu", "x · sigmoid(1.702 x)"),
+    computed("relu", "ReLU"),
+    computed("sigmoid", "sigmoid"),
+    hypothesis(
+      "gate_up_order",
+      "activates the up projection and not the gate",
+      isGate,
+      (op, inputs, { run: run2 }) => run2(op, { gate: inputs["up"], up: inputs["gate"] })
+    )
+  ];
+}
+
+// src/diff/causes.ts
+function suspectList() {
+  const found = /* @__PURE__ */ new Map();
+  return {
+    note(kernel, variant, suspect) {
+      const key = `${variant} ${kernel.name}`;
+      const entry = found.get(key) ?? { kernel, variant, sites: [] };
+      found.set(key, entry);
+      const known = entry.sites.find(({ site }) => site === suspect.site);
+      const worse = known !== void 0 && known.ratio > suspect.ratio ? known : suspect;
+      entry.sites = [...entry.sites.filter((each) => each !== known), worse].sort((a, b) => b.ratio - a.ratio).slice(0, 2);
+    },
+    all: () => [...found.values()]
+  };
+}
+var TOKENS = { products: 64, others: 256 };
+var CLOSEST = 6;
+var SAME_BITS = 0.9;
+async function findCauses(context, suspects) {
+  const causes = [];
+  for (const { kernel, variant, sites } of suspects.all()) {
+    try {
+      const cause = await causeAt({ ...context, kept: /* @__PURE__ */ new Map() }, kernel, variant, sites);
+      if (cause !== null) causes.push(cause);
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+    }
+  }
+  return causes;
+}
+async function causeAt(context, kernel, variant, sites) {
+  const observed = [];
+  for (const suspect of sites) {
+    const seen = await observe(context, kernel, variant, suspect);
+    if (seen !== null) observed.push(seen);
+  }
+  const [first] = observed;
+  if (first === void 0) return null;
+  const ops = context.program.ops.slice(first.site.start, first.site.end + 1);
+  const fits = [];
+  for (const hypothesis2 of await closest(context, first, hypotheses(context, ops))) {
+    const ratios = await explains(context, hypothesis2, observed);
+    if (ratios !== null) fits.push({ hypothesis: hypothesis2, ratios });
+  }
+  const found = single(fits.map(({ hypothesis: hypothesis2, ratios }) => ({ hypothesis: hypothesis2, ratios, worst: Math.max(...ratios) })));
+  if (found === null) return null;
+  const { best, says } = found;
+  const evidence = observed.map(({ site, ratio }, i) => ({ place: place2(site), ratio: best.ratios[i], instead: ratio }));
+  return { kernel: kernel.name, variant, code: best.hypothesis.code, message: `${says}: ${proof("accuracy_ratio", evidence)}` };
+}
+var AS_GOOD = 1.1;
+function single(fits) {
+  const [first] = fits;
+  if (first === void 0 || fits.some(({ hypothesis: hypothesis2 }) => hypothesis2.code !== first.hypothesis.code)) return null;
+  const best = fits.reduce((least, fit) => fit.worst < least.worst ? fit : least);
+  const alike = fits.filter(({ worst }) => worst <= best.worst * AS_GOOD).map(({ hypothesis: hypothesis2 }) => hypothesis2.says);
+  const others = [...new Set(alike)].filter((says) => says !== best.hypothesis.says);
+  return { best, says: [best.hypothesis.says, ...others].join(", or ") };
+}
+function proof(name, evidence) {
+  const each = evidence.map(({ place: where, ratio, instead }) => {
+    const numbers = `${ratio.toPrecision(2)} instead of ${Number.isFinite(instead) ? Number(instead.toPrecision(3)) : "NaN"}`;
+    return where === null ? numbers : `${numbers} at ${where}`;
+  });
+  return `with that one change the reference gives its output (${name} ${each.join(", ")})`;
+}
+async function observe(context, kernel, variant, { site, inputs }) {
+  const { sequence, tokens } = somePrompts(context, site, inputs);
+  const given = { ...tokens, ...await siteWeights(context, site) };
+  const { outputs } = await callKernel(context, kernel, site, given, sequence, variant);
+  const seen = { site, inputs: tokens, sequence, outputs, ratio: NaN };
+  const { level, ratio } = await judged(context, void 0, seen);
+  return level === "pass" ? null : { ...seen, ratio };
+}
+function somePrompts({ program, sequence }, site, inputs) {
+  const products2 = program.ops.slice(site.start, site.end + 1).some(({ op }) => op === "linear" || op === "qkv");
+  const segments = longestPrompts(sequence, products2 ? TOKENS.products : TOKENS.others);
+  const tokens = Object.entries(inputs).map(([name, array]) => [
+    name,
+    joinRows(segments.map(({ start, end }) => rows(array, start, end)))
+  ]);
+  return { sequence: joined(sequence, segments), tokens: Object.fromEntries(tokens) };
+}
+function longestPrompts({ segments }, tokens) {
+  const byLength = [...segments].sort((a, b) => b.end - b.start - (a.end - a.start));
+  let left = tokens;
+  const chosen = byLength.filter(({ start, end }, i) => {
+    const fits = i === 0 || end - start <= left;
+    if (fits) left -= end - start;
+    return fits;
+  });
+  return segments.filter((segment) => chosen.includes(segment));
+}
+function joined({ ids }, segments) {
+  let at = 0;
+  return {
+    ids: segments.flatMap(({ start, end }) => ids.slice(start, end)),
+    segments: segments.map(({ start, end }) => ({ start: at, end: at += end - start }))
+  };
+}
+async function closest(context, observed, all) {
+  const { site, inputs, sequence, outputs } = observed;
+  const by = (change) => runSite(changed(context, change), site, eager(context.dtype), inputs, sequence);
+  const unchanged = await by();
+  const from = (reference) => Math.max(...Object.keys(unchanged).map((name) => distance2(outputs[name], reference[name], unchanged[name])));
+  const limit = from(unchanged);
+  const near = [];
+  for (const hypothesis2 of all) {
+    const far = from(await by(hypothesis2.change));
+    if (far < limit || !Number.isFinite(limit)) near.push({ hypothesis: hypothesis2, far });
+  }
+  return near.filter(({ far }) => Number.isFinite(far)).sort((a, b) => a.far - b.far).slice(0, CLOSEST).map(({ hypothesis: hypothesis2 }) => hypothesis2);
+}
+function changed(context, change) {
+  return change === void 0 ? context : { ...context, change };
+}
+function distance2(a, b, unchanged) {
+  let difference2 = 0;
+  let size = 0;
+  for (let i = 0; i < (unchanged?.data.length ?? 0); i++) {
+    difference2 += (a?.data[i] - b?.data[i]) ** 2;
+    size += unchanged?.data[i] ** 2;
+  }
+  return Number.isNaN(difference2) ? Infinity : Math.sqrt(difference2 / (size === 0 ? 1 : size));
+}
+async function explains(context, { code, change }, observed) {
+  const ratios = [];
+  for (const seen of observed) {
+    const { level, ratio, equal } = await judged(context, change, seen);
+    if (level !== "pass" || code === "accumulation_dtype" && equal < SAME_BITS) return null;
+    ratios.push(ratio);
+  }
+  return ratios;
+}
+async function judged(context, change, { site, inputs, sequence, outputs }) {
+  const { program, dtype, limits } = context;
+  const ops = program.ops.slice(site.start, site.end + 1).map(({ op }) => op);
+  const by = changed(context, change);
+  const oracle = await runSite(by, site, ORACLE, inputs, sequence);
+  const recipes = [];
+  for (const recipe of distinctRecipes(validRecipes(dtype), ops)) recipes.push(await runSite(by, site, recipe, inputs, sequence));
+  const measures = Object.entries(outputs).map(
+    ([name, output]) => measure(
+      output.data,
+      oracle[name]?.data,
+      recipes.map((values) => values[name]?.data),
+      dtype
+    )
+  );
+  const total = (value) => measures.reduce((sum, each) => sum + value(each), 0);
+  return {
+    level: measures.every((each) => judgeMeasure(each, dtype, limits).level === "pass") ? "pass" : "off",
+    ratio: Math.max(...measures.map((each) => each.non_finite > 0 ? NaN : accuracyRatio(each))),
+    equal: Math.max(...recipes.map((_, i) => total(({ equal_to }) => equal_to[i]))) / total(({ elements }) => elements)
+  };
+}
+
+// src/diff/generator.ts
+import { resolve } from "node:path";
+function isGenerator({ op }) {
+  return op === "generate";
+}
+var SITE = {
+  op: "generate",
+  start: 0,
+  end: 0,
+  layer: null,
+  name: "model",
+  inputs: /* @__PURE__ */ new Map(),
+  weights: /* @__PURE__ */ new Map(),
+  outputs: /* @__PURE__ */ new Map(),
+  attributes: {}
+};
+async function judgeGenerator(options, kernel, record) {
+  const prompts = options.prompts.filter((prompt) => roomAfter(options.program, prompt) > 0).slice(0, PROMPTS);
+  const calls = prompts.map((prompt) => callOf(options, prompt));
+  const [first = callOf(options, options.prompts[0] ?? [])] = calls;
+  const outcome = (level, texts) => {
+    if (texts !== null) record.conclude({ level: level.status, detail: level.status === "pass" ? null : level.detail }, SITE);
+    return { kernel, level, call: first, texts };
+  };
+  try {
+    if (prompts.length === 0) throw new KernelError("every prompt fills all positions of the model; give shorter prompts");
+    const texts = [];
+    for (const [i, { site, inputs }] of calls.entries()) {
+      const answer = await kernel.run({ inputs, attributes: site.attributes, dtype: options.dtype, variant: "fused", repeat: 1 });
+      record.violate(SITE, answer.violations);
+      const output = Array.from(answer.outputs["output_ids"]?.data ?? []);
+      texts.push(checkText(output, `prompt ${i + 1}`, options.program, Number(site.attributes["max_new_tokens"])));
+    }
+    return outcome(await judgeTexts(options, prompts, texts), texts);
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    record.fail(SITE, error.message);
+    return outcome({ ...levelOf(options, []), status: "inconclusive", detail: `${kernel.name}: ${error.message}` }, null);
+  }
+}
+function callOf({ model, program }, prompt) {
+  const attributes2 = { model_path: resolve(model), max_new_tokens: Math.min(MAX_NEW_TOKENS, roomAfter(program, prompt)) };
+  return { site: { ...SITE, attributes: attributes2 }, inputs: { input_ids: { data: Int32Array.from(prompt), shape: [prompt.length] } } };
+}
+function checkText(ids, prompt, { vocab_size }, most) {
+  if (ids.length === 0) throw new KernelError(`${prompt}: output_ids is empty; it holds the new tokens, one at least`);
+  if (ids.length > most) {
+    throw new KernelError(`${prompt}: output_ids has ${ids.length} tokens, more than max_new_tokens ${most}; it holds the new tokens only`);
+  }
+  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocab_size);
+  if (wrong !== void 0) throw new KernelError(`${prompt}: output_ids holds ${wrong}; ids go from 0 to ${vocab_size - 1}`);
+  return [...ids];
+}
+async function judgeTexts(options, prompts, texts) {
+  const { config, program, recipes, limits } = options;
+  const ends = endTokens(config);
+  const [end = null] = ends;
+  const told = texts.map((ids) => {
+    const at = ids.findIndex((id) => ends.has(id));
+    return at < 0 ? ids : ids.slice(0, at + 1);
+  });
+  const read = await readTexts(
+    options,
+    told.map((ids, i) => ({ prompt: prompts[i], ids })),
+    recipes,
+    end
+  );
+  const tokens = told.flatMap((ids, prompt) => {
+    const views = read[prompt];
+    const written = ids.map((id, position) => ({ prompt, position, id, view: views[position] }));
+    const early = ids.length < Math.min(MAX_NEW_TOKENS, roomAfter(program, prompts[prompt]));
+    if (!early || ends.has(ids.at(-1))) return written;
+    if (end === null) throw new KernelError(unexplainedEnd(prompt, ids.length));
+    return [...written, { prompt, position: ids.length, id: null, view: views[ids.length] }];
+  });
+  const level = levelOf(options, tokens);
+  if (tokens.some(({ view }) => Number.isNaN(view.nll)))
+    return { ...level, status: "inconclusive", detail: "logits of the oracle are NaN or infinite" };
+  if (!tokens.every(({ view }) => Number.isFinite(view.noise)))
+    return {
+      ...level,
+      status: "inconclusive",
+      detail: "a valid recipe overflows the serving dtype, so it is not known what a near tie is"
+    };
+  const wrong = tokens.filter((token) => isDecisive(token, limits));
+  const [first] = wrong;
+  if (first === void 0) return { ...level, status: "pass", detail: null };
+  return { ...level, status: "fail", detail: wordsOf(first, wrong.length, limits) };
+}
+function unexplainedEnd(prompt, tokens) {
+  return `prompt ${prompt + 1}: it ends after ${tokens} tokens, and config.json names no eos_token_id to end with`;
+}
+function isDecisive({ view }, { decisive_margin }) {
+  return view.below_best > decisive_margin * view.noise;
+}
+function wordsOf({ prompt, position, id, view }, count, { decisive_margin }) {
+  const wrote = id === null ? "the text ends" : `it wrote ${id}`;
+  const others = count === 1 ? "" : `; ${count} tokens are decisively others than the oracle's`;
+  return `prompt ${prompt + 1}, new token ${position + 1}: ${wrote} where the oracle's choice is ${view.best}, by a margin of ${view.below_best.toPrecision(3)}, over ${decisive_margin} times the logit noise ${view.noise.toPrecision(2)}${others}`;
+}
+function levelOf({ recipes, limits }, tokens) {
+  const nll = tokens.reduce((sum, { view }) => sum + view.nll, 0) / tokens.length;
+  const perplexity = Math.exp(nll);
+  const first = tokens.filter(({ view }) => view.below_best === 0).length;
+  return {
+    status: "inconclusive",
+    detail: null,
+    kl_fused: null,
+    kl_floor: null,
+    kl_ratio: null,
+    kl_recipes: Object.fromEntries(recipes.map(({ name }) => [name, null])),
+    top1_agreement: tokens.length === 0 ? null : first / tokens.length,
+    decisive_flips: tokens.length === 0 ? null : tokens.filter((token) => isDecisive(token, limits)).length,
+    positions: tokens.length,
+    perplexity: { oracle: Number.isFinite(perplexity) ? perplexity : null, eager: null, fused: null },
+    amplification: null,
+    amplification_curve: [],
+    sensitivity: null,
+    first_layer_above_floor: null,
+    responsible: null,
+    layers: []
+  };
+}
+
+// src/diff/performance.ts
+var REPEATS = 20;
+var BUDGET_MS = 1e3;
+function timedSite(program, sites) {
+  const middle = program.num_hidden_layers >> 1;
+  return sites.find(({ layer }) => layer === middle) ?? sites[0];
+}
+async function measurePerformance(context, timed) {
+  const kernels = [];
+  let rate = null;
+  for (const each of timed) {
+    const { time, made } = await timeOne(context, each);
+    kernels.push(time);
+    if ("input_ids" in each.inputs) rate ??= tokensPerSecond(time, made);
+  }
+  return { kernels, tokens_per_second: rate };
+}
+function tokensPerSecond({ fused_us, standard_us }, tokens) {
+  const rate = (us) => us === null || us === 0 ? null : tokens / (us / 1e6);
+  return { fused: rate(fused_us), standard: rate(standard_us) };
+}
+async function timeOne(context, { kernel, device, site, inputs: all }) {
+  const { inputs, tokens } = longestPrompt(site, all, context.sequence);
+  const kept = {
+    ...context,
+    kept: /* @__PURE__ */ new Map(),
+    sequence: { ids: context.sequence.ids, segments: [{ start: 0, end: tokens }] }
+  };
+  const base = { kernel: kernel.name, site: site.name, layer: site.layer, tokens };
+  const nothing = { fused_us: null, standard_us: null, speedup: null, timer: null, standard: null };
+  let fused;
+  let call;
+  try {
+    call = {
+      inputs: { ...inputs, ...await siteWeights(kept, site) },
+      attributes: site.attributes,
+      dtype: context.dtype,
+      variant: "fused"
+    };
+    fused = await timeKernel(kernel, call);
+  } catch (error) {
+    return { time: { ...base, ...nothing, note: `the timed call failed: ${words(error)}` }, made: tokens };
+  }
+  const made = kernel.op === "generate" ? fused.outputs["output_ids"]?.data.length ?? 0 : tokens;
+  const { us, timer } = fused;
+  const measured = { ...base, ...nothing, fused_us: us, timer };
+  const transport = timer === "wall" && kernel.backend !== "onnxruntime" ? "the clock holds the way of the tensors to the kernel and back too" : null;
+  try {
+    const standard = device.variants.includes("standard") ? { kind: "own", ...await timeKernel(kernel, { ...call, variant: "standard" }) } : { kind: "unfused chain", ...await timeChain(kept, kernel, device, site, inputs) };
+    if (standard.timer !== timer) {
+      const note = `fused was timed by the ${timer} clock and standard by the ${standard.timer} clock, which do not compare`;
+      return { time: { ...measured, standard: standard.kind, note }, made };
+    }
+    const speedup = us > 0 ? standard.us / us : null;
+    return { time: { ...measured, standard_us: standard.us, speedup, standard: standard.kind, note: transport }, made };
+  } catch (error) {
+    const note = error instanceof NoChain ? error.message : `the standard could not be timed: ${words(error)}`;
+    return { time: { ...measured, note: transport === null ? note : `${note}; ${transport}` }, made };
+  }
+}
+var NoChain = class extends Error {
+};
+function words(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+function longestPrompt(site, all, { segments, ids }) {
+  const given = all["input_ids"];
+  if (given !== void 0) return { inputs: all, tokens: given.data.length };
+  if (!seesOtherTokens(site)) return { inputs: all, tokens: ids.length };
+  const { start, end } = segments.reduce(
+    (longest, segment) => segment.end - segment.start > longest.end - longest.start ? segment : longest
+  );
+  return {
+    inputs: Object.fromEntries(Object.entries(all).map(([name, array]) => [name, rows(array, start, end)])),
+    tokens: end - start
+  };
+}
+async function timeKernel(kernel, call) {
+  const from = performance.now();
+  const first = await kernel.run({ ...call, repeat: 1 });
+  const once = performance.now() - from;
+  const repeat = repeats(once);
+  const { outputs, time_us } = repeat === 1 ? first : await kernel.run({ ...call, repeat });
+  if (time_us !== null) return { us: time_us, timer: kernel.backend === "onnxruntime" ? "wall" : "device", outputs };
+  return { us: await median(repeat, once, () => kernel.run({ ...call, repeat: 1 })), timer: "wall", outputs };
+}
+function repeats(onceMs) {
+  return Math.min(REPEATS, Math.max(1, Math.floor(BUDGET_MS / onceMs)));
+}
+async function median(repeat, onceMs, run2) {
+  const times = repeat === 1 ? [onceMs] : [];
+  for (let i = 0; repeat > 1 && i < repeat; i++) {
+    const from = performance.now();
+    await run2();
+    times.push(performance.now() - from);
+  }
+  times.sort((a, b) => a - b);
+  return times[times.length >> 1] * 1e3;
+}
+function timeChain(context, kernel, device, site, given) {
+  if ("input_ids" in given)
+    return Promise.reject(new NoChain("a whole model is compared with its own standard variant only, and it offers none"));
+  const inputs = given;
+  if (kernel.backend === "cuda") return timeCudaChain(context, kernel, site, inputs);
+  if (kernel.backend === "onnxruntime" && !device.gpu) return timeReference(context, site, inputs);
+  const why = kernel.backend === "command" ? "a command that offers no standard variant is compared with nothing: its device is not known" : `there are no unfused ops of ours for ONNX Runtime on ${device.device}`;
+  return Promise.reject(new NoChain(why));
+}
+async function timeReference(context, site, inputs) {
+  const run2 = () => runSite(context, site, eager("float32"), inputs, context.sequence);
+  await run2();
+  const from = performance.now();
+  await run2();
+  const once = performance.now() - from;
+  return { us: await median(repeats(once), once, run2), timer: "wall" };
+}
+async function timeCudaChain(context, kernel, site, inputs) {
+  const steps = chainOf(context.program, site, context.unfused, kernel);
+  const values = new Map([...site.inputs].map(([name, value]) => [value, inputs[name]]));
+  let us = 0;
+  for (const { kernel: unfused, site: step, shape } of steps) {
+    await unfused.start();
+    const given = Object.fromEntries([...step.inputs].map(([name, value]) => [name, asInput(name, values.get(value))]));
+    const weights = await siteWeights(context, step);
+    const { dtype } = context;
+    const timed = await timeKernel(unfused, { inputs: { ...given, ...weights }, attributes: step.attributes, dtype, variant: "fused" });
+    if (timed.timer !== "device") throw new KernelError(`${unfused.name} gave no time`);
+    us += timed.us;
+    for (const [name, value] of step.outputs) {
+      const output = timed.outputs[name];
+      values.set(value, shape === null ? output : { data: output.data, shape: shape(output.shape[0] ?? 0) });
+    }
+  }
+  return { us, timer: "device" };
+}
+function asInput(name, tensor) {
+  const tokens = tensor.shape[0] ?? 1;
+  return name === "x" ? { data: tensor.data, shape: [tokens, tensor.data.length / tokens] } : tensor;
+}
+function chainOf(program, site, unfused, kernel) {
+  const linear = unfused.find(({ op }) => op === "linear");
+  const usable = unfused.filter(({ name }) => name !== unfusedName(kernel.name));
+  const candidates = usable.flatMap((each) => findSites(program, each.op).map((found) => ({ kernel: each, site: found, shape: null }))).filter(({ site: { start, end } }) => start >= site.start && end <= site.end && (end - start < site.end - site.start || start === end)).sort((a, b) => a.site.end - a.site.start - (b.site.end - b.site.start));
+  const steps = [];
+  for (let index = site.start; index <= site.end; ) {
+    const op = program.ops[index];
+    const found = op.op === "qkv" && linear !== void 0 ? projections(op, index, linear) : candidates.filter(({ site: { start } }) => start === index).slice(0, 1);
+    const last = found.at(-1);
+    if (last === void 0) throw new NoChain(`there is no unfused CUDA kernel of ours for ${op.op} in this dtype`);
+    steps.push(...found);
+    index = last.site.end + 1;
+  }
+  return steps;
+}
+function projections(op, index, kernel) {
+  return matrices(op).map(({ ref, bias, output, shape }) => ({
+    kernel,
+    shape,
+    site: {
+      op: "linear",
+      start: index,
+      end: index,
+      layer: op.layer,
+      name: op.site,
+      inputs: /* @__PURE__ */ new Map([["x", op.inputs["x"]]]),
+      weights: new Map([["weight", [ref]], ...bias === void 0 ? [] : [["bias", [bias]]]]),
+      outputs: /* @__PURE__ */ new Map([["y", output]]),
+      attributes: {}
+    }
+  }));
+}
+
+// src/diff/model-causes.ts
+var TOKENS2 = 64;
+var CLOSEST2 = 4;
+var CLEARLY = 3;
+var LEAST_KL2 = 1e-14;
+var CLOSER = 2;
+async function findModelCause(context, { kernel, call }) {
+  const segments = longestPrompts(context.sequence, TOKENS2);
+  const sequence = joined(context.sequence, segments);
+  const logits = await logitsOf(context, kernel, call.site.attributes, sequence);
+  if (logits === null) return null;
+  const candidates = await closest2(context, logits);
+  if (candidates.length === 0) return null;
+  const instead = await klRatio(context, { hypothesis: { code: "eps", says: "" }, program: context.program }, logits);
+  const fits = [];
+  for (const candidate of candidates) {
+    const ratio = await klRatio(context, candidate, logits);
+    if (ratio <= Math.min(context.limits.pass_ratio, instead / CLEARLY)) fits.push({ ...candidate, worst: ratio });
+  }
+  const found = single(fits);
+  if (found === null) return null;
+  const { best, says } = found;
+  const evidence = [{ place: null, ratio: best.worst, instead }];
+  return { kernel: kernel.name, variant: "fused", code: best.hypothesis.code, message: `${says}: ${proof("kl_ratio", evidence)}` };
+}
+async function logitsOf({ program, dtype }, kernel, attributes2, sequence) {
+  const data = new Float32Array(sequence.ids.length * program.vocab_size);
+  try {
+    for (const { start, end } of sequence.segments) {
+      const inputs = { input_ids: { data: Int32Array.from(sequence.ids.slice(start, end)), shape: [end - start] } };
+      const { outputs } = await kernel.run({ inputs, attributes: attributes2, dtype, variant: "fused", repeat: 1 });
+      data.set(outputs["logits"]?.data ?? [], start * program.vocab_size);
+    }
+  } catch (error) {
+    if (error instanceof KernelError) return null;
+    throw error;
+  }
+  return data.every(Number.isFinite) ? { sequence, data } : null;
+}
+function otherHead({ program, checkpoint }) {
+  const at = program.ops.findIndex(({ site }) => site === "lm_head");
+  const head2 = program.ops[at];
+  const embedding = program.ops.find(({ op }) => op === "embed")?.weights["weight"];
+  const own = head2?.weights["weight"];
+  if (head2 === void 0 || own === void 0 || embedding === void 0) return [];
+  const tied = own.tensor === embedding.tensor;
+  const other = tied ? { ...own, tensor: "lm_head.weight" } : { ...own, tensor: embedding.tensor };
+  const info = checkpoint.tensors.get(other.tensor);
+  if (info === void 0 || info.shape.join() !== own.shape.join()) return [];
+  const ops = program.ops.with(at, { ...head2, weights: { ...head2.weights, weight: other } });
+  const says = tied ? "uses lm_head.weight as its head where this model ties the head to the embeddings" : "ties its head to the embeddings where this model has a head of its own";
+  return [{ hypothesis: { code: "tied_head", says }, program: { ...program, ops } }];
+}
+async function closest2(context, logits) {
+  const { program, dtype } = context;
+  const tried = hypotheses(context, program.ops.slice(0, -1)).filter(({ code }) => code !== "accumulation_dtype");
+  const all = tried.map((hypothesis2) => ({ hypothesis: hypothesis2, program }));
+  const recipe = eager(dtype);
+  const lanes = [pureLane(recipe), ...all.map((candidate) => changedLane(context, candidate, recipe, logits.sequence))];
+  const [limit = 0, ...far] = await distances(context, program, logits, lanes);
+  for (const candidate of otherHead(context)) {
+    all.push(candidate);
+    far.push(...await distances(context, candidate.program, logits, [pureLane(recipe)]));
+  }
+  return all.map((candidate, i) => ({ candidate, distance: far[i] })).filter(({ distance: distance3 }) => distance3 < limit / CLOSER).sort((a, b) => a.distance - b.distance).slice(0, CLOSEST2).map(({ candidate }) => candidate);
+}
+async function distances(context, program, logits, lanes) {
+  const sums = lanes.map(() => 0);
+  await walkLanes(context, program, logits, lanes, (blocks, kernel) => {
+    for (const [i, { data }] of blocks.entries()) {
+      let sum = 0;
+      for (let j = 0; j < data.length; j++) sum += (data[j] - kernel.data[j]) ** 2;
+      sums[i] = sums[i] + sum;
+    }
+  });
+  return sums;
+}
+async function klRatio(context, candidate, logits) {
+  const recipes = validRecipes(context.dtype);
+  const lanes = [ORACLE, ...recipes].map((recipe) => changedLane(context, candidate, recipe, logits.sequence));
+  const meter = logitsMeter(lanes.length + 1, new Int32Array(logits.sequence.ids.length).fill(-1));
+  await walkLanes(context, candidate.program, logits, lanes, (blocks, kernel, start) => meter.add(start, [...blocks, kernel]));
+  const { kl } = meter.summarise([], context.limits.decisive_margin);
+  return kl[recipes.length] / Math.max(...kl.slice(0, recipes.length), LEAST_KL2);
+}
+function pureLane(recipe) {
+  return { recipe, values: /* @__PURE__ */ new Map(), standIns: /* @__PURE__ */ new Map() };
+}
+function changedLane(context, { hypothesis: hypothesis2, program }, recipe, sequence) {
+  const standIns = /* @__PURE__ */ new Map();
+  const { change, concerns } = hypothesis2;
+  if (change === void 0) return pureLane(recipe);
+  const changed2 = { ...context, change };
+  const standIn = (op, end) => ({
+    end,
+    async run(lane) {
+      const given = Object.entries(op.inputs).map(([name, value]) => [name, lane.values.get(value)]);
+      const outputs = await runStep(changed2, op, recipe, Object.fromEntries(given), sequence);
+      for (const [name, value] of Object.entries(op.outputs)) lane.values.set(value, outputs[name]);
+    }
+  });
+  for (const [index, op] of program.ops.slice(0, -1).entries()) if (concerns?.(op) === true) standIns.set(index, standIn(op, index));
+  return { recipe, values: /* @__PURE__ */ new Map(), standIns };
+}
+async function walkLanes({ checkpoint, dtype, runner: runner2 }, program, { sequence, data }, lanes, compare) {
+  await walk({
+    program,
+    checkpoint,
+    dtype,
+    sequence,
+    lanes,
+    runner: runner2,
+    keep: /* @__PURE__ */ new Map(),
+    scanAll: false,
+    afterOp: () => Promise.resolve(),
+    logits(start, blocks) {
+      const [tokens = 0, width = 0] = blocks[0]?.shape ?? [];
+      const own = new Float32Array(tokens * width);
+      for (let t = 0; t < tokens; t++) {
+        const row = t * program.vocab_size + start;
+        own.set(data.subarray(row, row + width), t * width);
+      }
+      compare(blocks, { data: own, shape: [tokens, width] }, start);
+    }
+  });
+}
+
+// src/diff/probe-inputs.ts
+function tokenShapes(program) {
+  const shapes = /* @__PURE__ */ new Map();
+  for (const op of program.ops) {
+    for (const [tensor, value] of Object.entries(op.outputs)) {
+      const like = (name) => shapes.get(op.inputs[name]) ?? [];
+      if (op.op === "embed") shapes.set(value, [program.hidden_size]);
+      else if (op.op === "linear") shapes.set(value, [op.weights["weight"]?.shape[0] ?? 0]);
+      else if (op.op === "qkv" || op.op === "split_heads") {
+        shapes.set(value, [Number(op.attributes[tensor === "q" ? "num_heads" : "num_kv_heads"]), Number(op.attributes["head_dim"])]);
+      } else if (op.op === "attention") shapes.set(value, like("q"));
+      else if (op.op === "silu_mul" || op.op === "gelu_tanh_mul") shapes.set(value, like("gate"));
+      else shapes.set(value, like(tensor in op.inputs ? tensor : "x"));
+    }
+  }
+  return shapes;
+}
+function isRotary(name) {
+  return name === "cos" || name === "sin";
+}
+function randomInputs(program, site, dtype, positions, seed) {
+  const shapes = tokenShapes(program);
+  const inputs = {};
+  for (const [index, [name, value]] of [...site.inputs].entries()) {
+    if (isRotary(name)) {
+      inputs[name] = rotaryAt(program, value, positions);
+      continue;
+    }
+    const shape = shapes.get(value) ?? [];
+    const width = shape.reduce((product2, size) => product2 * size, 1);
+    inputs[name] = {
+      data: roundToServing(normal(positions.length * width, seed + index), dtype),
+      shape: name === "x" ? [positions.length, width] : [positions.length, ...shape]
+    };
+  }
+  return inputs;
+}
+function scaled(inputs, factor, dtype, only = () => true) {
+  const change = ([name, array]) => {
+    if (isRotary(name) || !only(name)) return [name, array];
+    return [
+      name,
+      {
+        ...array,
+        data: roundToServing(
+          Float32Array.from(array.data, (value) => value * factor),
+          dtype
+        )
+      }
+    ];
+  };
+  return Object.fromEntries(Object.entries(inputs).map(change));
+}
+function takeRows(tensors, chosen) {
+  return Object.fromEntries(Object.entries(tensors).map(([name, array]) => [name, take(array, chosen)]));
+}
+function take({ data, shape: [count = 1, ...rest] }, chosen) {
+  const width = data.length / count;
+  const taken = data instanceof Float64Array ? new Float64Array(chosen.length * width) : new Float32Array(chosen.length * width);
+  for (const [i, row] of chosen.entries()) taken.set(data.subarray(row * width, (row + 1) * width), i * width);
+  return { data: taken, shape: [chosen.length, ...rest] };
+}
+function changeRow(inputs, names, row, change) {
+  const changed2 = { ...inputs };
+  for (const name of names) {
+    const { data, shape } = inputs[name];
+    const width = data.length / (shape[0] ?? 1);
+    const copy = Float32Array.from(data);
+    for (let at = row * width; at < (row + 1) * width; at++) copy[at] = change(copy[at]);
+    changed2[name] = { data: copy, shape };
+  }
+  return changed2;
+}
+function normal(count, seed) {
+  let state = Math.imul(seed + 1, 2654435769);
+  const uniform = () => {
+    state = state + 1831565813 | 0;
+    let bits = Math.imul(state ^ state >>> 15, state | 1);
+    bits ^= bits + Math.imul(bits ^ bits >>> 7, bits | 61);
+    return ((bits ^ bits >>> 14) >>> 0) / 2 ** 32;
+  };
+  return Float32Array.from({ length: count }, () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()));
+}
+function range(start, end) {
+  return Array.from({ length: end - start }, (_, i) => start + i);
+}
+function oneSequence(inputs) {
+  return { ids: [], segments: [{ start: 0, end: Object.values(inputs)[0]?.shape[0] ?? 0 }] };
+}
+
+// src/diff/probe-set.ts
+var TAILS = [1, 15, 16, 17, 63, 64, 65, 127, 128, 129];
+var ROWS = 33;
+var ODD_ROW = 8;
+var ALONE = [5, 20, 32];
+var LARGE = 2 ** 12;
+var TINY = 2 ** -10;
+var LARGE_SCORES = 100;
+var DECODE = [
+  { queries: 1, positions: 65 },
+  { queries: 5, positions: 64 }
+];
+var WINDOW_QUERIES = 4;
+var LARGEST = { bfloat16: 338e36, float16: 65504, float32: 34e37 };
+var NOT_PROBED = /* @__PURE__ */ new Set(["model", "generate"]);
+async function probeSet(context, sites) {
+  const [first] = sites;
+  if (first === void 0 || NOT_PROBED.has(first.op)) return null;
+  const layers = [...new Set(sites.flatMap(({ layer }) => layer ?? []))];
+  const site = sites.find(({ layer }) => layer === layers[layers.length >> 1]) ?? first;
+  const keeping = { ...context, kept: /* @__PURE__ */ new Map() };
+  const maker = trialMaker(keeping, site);
+  const windowed = sites.find(({ attributes: attributes2 }) => Number(attributes2["window"] ?? 0) > 0);
+  const probes = seesOtherTokens(site) ? await sequenceProbes(maker, windowed) : await rowProbes(maker);
+  return { probes, weights: await siteWeights(keeping, site) };
+}
+function trialMaker(context, site) {
+  const { program, dtype } = context;
+  const recipes = distinctRecipes(
+    context.recipes,
+    program.ops.slice(site.start, site.end + 1).map(({ op }) => op)
+  );
+  const run2 = (recipe, inputs) => runSite(context, site, recipe, inputs, oneSequence(inputs));
+  return {
+    context,
+    site,
+    inputs: (positions, seed) => randomInputs(program, site, dtype, positions, seed),
+    reference: async (inputs) => ({
+      oracle: await run2(ORACLE, inputs),
+      recipes: await Promise.all(recipes.map((recipe) => run2(recipe, inputs)))
+    }),
+    eager: (inputs) => run2(recipes[0], inputs),
+    trial(inputs, reference, shape) {
+      const tokens = countRows2(inputs);
+      return { site, inputs, reference, rows: range(0, tokens), copies: 1, floors: {}, shape: shape ?? `T = ${tokens}` };
+    }
+  };
+}
+function countRows2(inputs) {
+  return Object.values(inputs)[0]?.shape[0] ?? 0;
+}
+function referenceRows({ oracle, recipes }, chosen) {
+  return { oracle: takeRows(oracle, chosen), recipes: recipes.map((outputs) => takeRows(outputs, chosen)) };
+}
+function floorsOf({ oracle, recipes }, dtype) {
+  const of = ([name, { data }]) => {
+    const outputs = recipes.map((values) => values[name].data);
+    const { rms_floor, max_floor } = measure(outputs[0], data, outputs, dtype);
+    return [name, { rms_floor, max_floor }];
+  };
+  return Object.fromEntries(Object.entries(oracle).map(of));
+}
+function head(tensors, count) {
+  return Object.fromEntries(Object.entries(tensors).map(([name, array]) => [name, rows(array, 0, count)]));
+}
+function tails({ trial, context }, inputs, reference) {
+  const { oracle, recipes } = reference;
+  const floors = floorsOf(reference, context.dtype);
+  const trials = TAILS.map((count) => {
+    const known = { oracle: head(oracle, count), recipes: recipes.map((outputs) => head(outputs, count)) };
+    return { ...trial(head(inputs, count), known), floors };
+  });
+  return { name: "tails", rule: "reference", trials, tried: `T = ${TAILS.join(", ")}` };
+}
+function single2(name, trial, tried, rule = "reference") {
+  return { name, rule, trials: [trial], tried };
+}
+function repeats2(first, second) {
+  return {
+    name: "repeats",
+    rule: "repeats",
+    trials: [first, second, first, first],
+    tried: "three calls with the same inputs and another between"
+  };
+}
+function batchInvariance(whole, alone, besideLoud) {
+  const tried = `rows ${ALONE.slice(0, -1).join(", ")} and ${ALONE.at(-1)} alone and in a batch of ${ROWS}, and the batch with a large row ${ODD_ROW}`;
+  return { name: "batch_invariance", rule: "batch", trials: [whole, ...alone, besideLoud], tried };
+}
+async function rowProbes(maker) {
+  const { site, trial } = maker;
+  const { program, dtype } = maker.context;
+  const base = maker.inputs(range(0, Math.max(...TAILS)), 1);
+  const known = await maker.reference(base);
+  const part = (chosen, shape) => trial(takeRows(base, chosen), referenceRows(known, chosen), shape);
+  const few = part(range(0, ROWS));
+  const large = await largestFinite(maker, few.inputs);
+  const tiny = scaled(few.inputs, TINY, dtype);
+  const zero = scaled(takeRows(base, [0]), 0, dtype);
+  const same = range(0, ROWS).map(() => 0);
+  const names = [...site.inputs.keys()].filter((name) => !isRotary(name));
+  const withOddRow = (change) => oddRow(few, names, change);
+  const probes = [
+    tails(maker, base, known),
+    single2("large_magnitudes", trial(large.inputs, await maker.reference(large.inputs)), `values of deviation ${large.factor}`),
+    single2("tiny_magnitudes", trial(tiny, await maker.reference(tiny)), `values of deviation 2^${Math.log2(TINY)}`),
+    single2("equal_rows", { ...part(same), copies: ROWS, floors: floorsOf(known, dtype) }, `${ROWS} equal rows`),
+    single2("zeros", trial(takeRows(zero, same), referenceRows(await maker.reference(zero), same)), `${ROWS} rows of zeros`),
+    single2(
+      "nan_row",
+      withOddRow(() => NaN),
+      `row ${ODD_ROW} of ${names.join(", ")} NaN`,
+      "finite"
+    ),
+    repeats2(part(range(0, 65)), part(range(64, 129))),
+    batchInvariance(
+      few,
+      ALONE.map((row) => ({ ...part([row], `row ${row} alone`), rows: [row] })),
+      withOddRow((value) => value * large.factor)
+    )
+  ];
+  if (!site.inputs.has("cos")) return probes;
+  const last = program.max_position_embeddings;
+  const late = maker.inputs(range(Math.max(0, last - ROWS), last), 11);
+  const tried = `positions ${Math.max(0, last - ROWS)} to ${last - 1}`;
+  return [...probes, single2("late_positions", trial(late, await maker.reference(late)), tried)];
+}
+function oddRow(few, names, change) {
+  const rows2 = few.rows.filter((row) => row !== ODD_ROW);
+  return { ...few, inputs: changeRow(few.inputs, names, ODD_ROW, change), rows: rows2 };
+}
+async function largestFinite(maker, inputs) {
+  const { dtype } = maker.context;
+  const most = LARGEST[dtype] / 4;
+  const fits = async (candidate) => {
+    const arrays = [...Object.values(candidate), ...Object.values(await maker.eager(candidate))];
+    return arrays.every(({ data }) => data.every((value) => Math.abs(value) <= most));
+  };
+  let factor = LARGE;
+  while (factor > 1 && !await fits(scaled(inputs, factor, dtype))) factor /= 4;
+  return { inputs: scaled(inputs, factor, dtype), factor };
+}
+async function sequenceProbes(maker, windowed) {
+  const base = maker.inputs(range(0, Math.max(...TAILS)), 1);
+  const known = await maker.reference(base);
+  const part = (count) => maker.trial(head(base, count), referenceRows(known, range(0, count)));
+  const other = maker.inputs(range(0, 65), 21);
+  const whole = [tails(maker, base, known), repeats2(part(65), maker.trial(other, await maker.reference(other)))];
+  if (maker.site.op !== "attention") return whole;
+  const window = windowed === void 0 ? [] : [await windowEdges(trialMaker(maker.context, windowed))];
+  return [...whole, ...await attentionProbes(maker, base, known, part(ROWS)), ...window];
+}
+async function attentionProbes(maker, base, known, few) {
+  const { site, trial } = maker;
+  const { dtype } = maker.context;
+  const width = few.inputs["q"]?.shape[2] ?? 1;
+  const factor = Math.sqrt(LARGE_SCORES / (Number(site.attributes["scale"]) * Math.sqrt(width)));
+  const large = scaled(few.inputs, factor, dtype, (name) => name !== "v");
+  const tiny = scaled(few.inputs, TINY, dtype);
+  const equal = takeRows(
+    few.inputs,
+    few.rows.map(() => 0)
+  );
+  const zero = scaled(few.inputs, 0, dtype);
+  const floors = floorsOf(known, dtype);
+  const decode = (queries, positions) => {
+    const rows2 = range(positions - queries, positions);
+    const inputs = { ...head(base, positions), q: takeRows(base, rows2)["q"] };
+    return { ...trial(inputs, referenceRows(known, rows2), `T = ${queries}, S = ${positions}`), rows: range(0, queries), floors };
+  };
+  return [
+    single2("large_magnitudes", trial(large, await maker.reference(large)), `scores of deviation ${LARGE_SCORES}`),
+    single2("tiny_magnitudes", trial(tiny, await maker.reference(tiny)), `values of deviation 2^${Math.log2(TINY)}`),
+    single2("equal_rows", trial(equal, await maker.reference(equal)), `${ROWS} equal rows`),
+    single2("zeros", trial(zero, await maker.reference(zero)), `${ROWS} rows of zeros`),
+    single2(
+      "nan_row",
+      oddRow(few, ["q"], () => NaN),
+      `row ${ODD_ROW} of q NaN`,
+      "finite"
+    ),
+    batchInvariance(
+      few,
+      ALONE.map((row) => ({ ...decode(1, row + 1), rows: [row], shape: `row ${row} alone` })),
+      oddRow(few, ["q"], (value) => value * factor)
+    ),
+    {
+      name: "decode",
+      rule: "reference",
+      trials: DECODE.map(({ queries, positions }) => decode(queries, positions)),
+      tried: DECODE.map(({ queries, positions }) => `T = ${queries} with S = ${positions}`).join(", ")
+    }
+  ];
+}
+async function windowEdges(maker) {
+  const window = Number(maker.site.attributes["window"]);
+  const positions = window + 2;
+  const queries = Math.min(WINDOW_QUERIES, positions);
+  const all = maker.inputs(range(0, positions), 31);
+  let inputs = { ...all, q: takeRows(all, range(positions - queries, positions))["q"] };
+  const loud = Math.max(1, Math.sqrt(window) / 2);
+  for (const row of range(0, Math.min(queries, positions))) inputs = changeRow(inputs, ["v"], row, (value) => value * loud);
+  inputs = scaled(inputs, 1, maker.context.dtype);
+  const trial = maker.trial(inputs, await maker.reference(inputs), `T = ${queries}, S = ${positions}, window ${window}`);
+  return single2("window_edges", trial, `T = ${queries} with S = ${positions} and a window of ${window}`);
+}
+
+// src/diff/rows.ts
+function wrongRows({ fused, oracle, measure: measure2, rows: rows2 }, ratio) {
+  const width = oracle.length / rows2.length;
+  return [...rows2.keys()].filter((i) => {
+    let sum = 0;
+    for (let at = i * width; at < (i + 1) * width; at++) {
+      if (!Number.isFinite(oracle[at])) continue;
+      const error = Math.abs(fused[at] - oracle[at]);
+      if (!(error <= ratio * measure2.max_floor)) return true;
+      sum += error * error;
+    }
+    return Math.sqrt(sum / width) > ratio * measure2.rms_floor;
+  });
+}
+function describeRows(output, compared, wrong, written) {
+  if (wrong.length === 0) return null;
+  const named2 = wrong.map((i) => compared.rows[i]);
+  const words2 = wrong.length === compared.rows.length && wrong.length > 1 ? `all ${wrong.length} rows` : rowNames(named2);
+  const [is, was] = wrong.length === 1 ? ["is", "was"] : ["are", "were"];
+  if (!written) return `${words2} of ${output} ${was} not written`;
+  return `${words2} of ${output} ${is} ${fault(compared, wrong)}`;
+}
+function rowNames(rows2) {
+  const first = rows2[0];
+  const last = rows2.at(-1);
+  if (rows2.length === 1) return `row ${first}`;
+  const step = rows2[1] - first;
+  if (step > 1 && rows2.length > 3 && rows2.every((row, i) => row === first + i * step)) {
+    return `every ${ordinal(step)} row from ${first} to ${last}`;
+  }
+  const ranges = [];
+  for (const row of rows2) {
+    const open = ranges.at(-1);
+    if (open !== void 0 && open[1] === row - 1) open[1] = row;
+    else ranges.push([row, row]);
+  }
+  const shown = ranges.slice(0, RANGES_SHOWN);
+  const left = rows2.length - shown.reduce((sum, [start, end]) => sum + end - start + 1, 0);
+  const names = [
+    ...shown.map(([start, end]) => start === end ? `${start}` : `${start} to ${end}`),
+    ...left > 0 ? [`${left} more`] : []
+  ];
+  return `rows ${names.length === 1 ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`}`;
+}
+var RANGES_SHOWN = 4;
+function ordinal(n) {
+  const tens = n % 100;
+  const ending = tens >= 11 && tens <= 13 ? "th" : ["th", "st", "nd", "rd"][n % 10] ?? "th";
+  return `${n}${ending}`;
+}
+var ONE_FACTOR = 0.02;
+var LEAST_FACTOR = 1e-3;
+function fault({ fused, oracle, measure: measure2, rows: rows2 }, wrong) {
+  const width = oracle.length / rows2.length;
+  const seen = { finite: 0, nan: 0, zero: 0, largest: 0 };
+  const factors = [];
+  for (const row of wrong) {
+    for (let at = row * width; at < (row + 1) * width; at++) {
+      const value = fused[at];
+      const expected = oracle[at];
+      if (!Number.isFinite(value)) {
+        if (Number.isFinite(expected)) seen.nan++;
+        continue;
+      }
+      seen.finite++;
+      if (value === 0) seen.zero++;
+      seen.largest = Math.max(seen.largest, Math.abs(value - expected));
+      if (Math.abs(expected) >= measure2.rms_oracle / 16 && expected !== 0) factors.push(value / expected);
+    }
+  }
+  if (seen.nan > 0) return seen.finite === 0 ? "NaN or infinite" : `NaN or infinite in ${seen.nan} of ${seen.nan + seen.finite} elements`;
+  if (seen.zero === seen.finite) return "0";
+  const mean = factors.reduce((sum, factor) => sum + factor, 0) / Math.max(1, factors.length);
+  const alike = factors.length > 1 && factors.every((factor) => Math.abs(factor / mean - 1) < ONE_FACTOR);
+  if (alike && Math.abs(mean - 1) > LEAST_FACTOR) return `off by a factor of ${mean.toPrecision(4)}`;
+  return `wrong (by up to ${seen.largest.toPrecision(2)}; correct ones by ${measure2.max_floor.toPrecision(2)})`;
+}
+function differingRows(a, b) {
+  for (const [name, { data, shape }] of Object.entries(a)) {
+    const other = b[name].data;
+    const width = data.length / (shape[0] ?? 1);
+    const wrong = /* @__PURE__ */ new Set();
+    for (let at = 0; at < data.length; at++)
+      if (data[at] !== other[at] && !Object.is(data[at], other[at])) wrong.add(Math.floor(at / width));
+    if (wrong.size > 0) return { rows: rowNames([...wrong]), count: wrong.size, name, was: wrong.size === 1 ? "was" : "were" };
+  }
+  return null;
+}
+
+// src/diff/probes.ts
+var MOST_FAILURES = 2;
+var CHECKS = {
+  outputs_written: "every element of every output was written",
+  guard_bands: "nothing was written beside the outputs",
+  inputs_unchanged: "the inputs were left as they were"
+};
+async function runProbes(criteria, { probes, weights }, kernel, device) {
+  const seen = violationLog();
+  const given = copied(weights);
+  let calls = 0;
+  const ask2 = async (trial) => {
+    const inputs = copied(trial.inputs);
+    const { outputs, violations } = await callKernel(criteria, kernel, trial.site, { ...inputs, ...given }, oneSequence(inputs));
+    calls++;
+    const changed2 = differingRows(trial.inputs, inputs) ?? differingRows(weights, given);
+    if (changed2 !== null) Object.assign(given, copied(weights));
+    const found = changed2 === null ? [] : [{ check: "inputs_unchanged", detail: `${changed2.rows} of ${changed2.name} ${changed2.was} changed` }];
+    const answered = { trial, outputs, violations: [...violations, ...found] };
+    seen.add(answered);
+    return answered;
+  };
+  const results = [];
+  for (const probe2 of probes) {
+    const failures = results.filter(({ status }) => status === "inconclusive").length;
+    results.push({
+      name: probe2.name,
+      ...failures < MOST_FAILURES ? await runProbe(criteria, probe2, ask2) : { status: "inconclusive", detail: "not run, because the kernel gave no answer in the probes before" }
+    });
+  }
+  return [...results, ...seen.results(device.observes ?? [], calls)];
+}
+async function runProbe(criteria, probe2, ask2) {
+  const answers = [];
+  for (const trial of probe2.trials) {
+    try {
+      answers.push(await ask2(trial));
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      return { status: "inconclusive", detail: `${trial.shape}: ${error.message}` };
+    }
+  }
+  switch (probe2.rule) {
+    case "repeats":
+      return judgeRepeats(criteria, answers, probe2.tried);
+    case "batch":
+      return judgeBatch(criteria, answers, probe2.tried);
+    default:
+      return judgeTrials(criteria, answers, probe2);
+  }
+}
+function judgeTrials(criteria, answers, { rule, tried }) {
+  const failing = answers.flatMap((answered) => {
+    const finding = findingOf(criteria, answered, rule === "finite");
+    return finding === null ? [] : [{ finding, shape: answered.trial.shape }];
+  });
+  const [first, ...others] = failing;
+  if (first === void 0) return { status: "pass", detail: tried };
+  const also = others.length === 0 ? "" : `; also for ${others.map(({ shape }) => shape).join(", ")}`;
+  return { status: "fail", detail: `${first.finding} for ${first.shape}${also}` };
+}
+function findingOf({ dtype, limits }, answered, onlyFinite) {
+  for (const [name, compared] of comparisons(answered, dtype)) {
+    const { level, detail } = judgeMeasure(compared.measure, dtype, limits);
+    if (onlyFinite ? compared.measure.non_finite === 0 : level !== "fail") continue;
+    const written = !answered.violations.some(
+      ({ check, detail: text }) => check === "outputs_written" && new RegExp(`\\b${name}\\b`).test(text)
+    );
+    const wrong = wrongRows(compared, limits.warn_ratio);
+    return describeRows(name, compared, wrong, written) ?? `${name}: ${detail ?? "not finite"}`;
+  }
+  return null;
+}
+function comparisons({ trial, outputs }, dtype) {
+  return Object.entries(outputs).map(([name, output]) => {
+    const oracle = trial.reference.oracle[name];
+    const all = trial.rows.length === oracle.shape[0];
+    const part = ({ data }) => all || trial.rows.length === 1 ? data : takeRows({ it: { data, shape: oracle.shape } }, trial.rows)["it"].data;
+    const fused = part(output);
+    const exact = part(oracle);
+    const recipes = trial.reference.recipes.map((values) => part(values[name]));
+    return [name, { fused, oracle: exact, measure: steadied(measure(fused, exact, recipes, dtype), name, trial), rows: trial.rows }];
+  });
+}
+function steadied(measured, output, { copies, floors }) {
+  const { rms_floor = 0, max_floor = 0 } = floors[output] ?? {};
+  return {
+    ...measured,
+    rms_floor: Math.max(measured.rms_floor, rms_floor),
+    max_floor: Math.max(measured.max_floor, max_floor),
+    scale: { mean: measured.scale.mean, standard_error: measured.scale.standard_error * Math.sqrt(copies) }
+  };
+}
+function judgeRepeats(criteria, [first, ...others], tried) {
+  const wrong = (answered) => answered === void 0 ? null : findingOf(criteria, answered, false);
+  for (const other of others) {
+    const same = other.trial === first?.trial;
+    const difference2 = differingRows(first?.outputs ?? {}, other.outputs);
+    const shape = other.trial.shape;
+    if (same && difference2 !== null) {
+      const { rows: rows2, name, count } = difference2;
+      const verb = count === 1 ? "differs" : "differ";
+      return { status: "fail", detail: `${rows2} of ${name} ${verb} between calls with the same inputs for ${shape}` };
+    }
+    if (!same && difference2 === null)
+      return { status: "fail", detail: `a call with other inputs gives the answer of the call before for ${shape}` };
+  }
+  const between = others.find(({ trial }) => trial !== first?.trial);
+  const leftOver = wrong(first) === null ? wrong(between) : null;
+  if (leftOver !== null)
+    return { status: "fail", detail: `${leftOver} in a call between, with other inputs of the same shape, ${between?.trial.shape}` };
+  return { status: "pass", detail: `bitwise equal in ${tried}` };
+}
+function judgeBatch({ dtype, limits }, [whole, ...others], tried) {
+  const base = new Map(whole === void 0 ? [] : comparisons(whole, dtype));
+  let differing = 0;
+  for (const { trial, outputs } of others) {
+    for (const [name, output] of Object.entries(outputs)) {
+      const { fused: all, measure: floors, rows: batch } = base.get(name);
+      const width = all.length / batch.length;
+      const array = { data: output.data, shape: [output.data.length / width, width] };
+      const beside = trial.rows.length === 1 ? array : takeRows({ it: array }, trial.rows)["it"];
+      const expected = takeRows({ it: { data: all, shape: [batch.length, width] } }, trial.rows)["it"].data;
+      const compared = { fused: beside.data, oracle: Float64Array.from(expected), measure: floors, rows: trial.rows };
+      const wrong = wrongRows(compared, limits.warn_ratio).map((i) => trial.rows[i]);
+      if (wrong.length > 0) {
+        const verb = wrong.length === 1 ? "differs" : "differ";
+        const where = trial.rows.length === 1 ? `alone and in a batch (${whole?.trial.shape})` : `with and without a large row beside for ${trial.shape}`;
+        return { status: "fail", detail: `${rowNames(wrong)} of ${name} ${verb} ${where}` };
+      }
+      if (beside.data.some((value, i) => value !== expected[i])) differing++;
+    }
+  }
+  return {
+    status: "pass",
+    detail: `${tried}: ${differing === 0 ? "bitwise equal" : "within the noise of correct implementations, not bitwise equal"}`
+  };
+}
+function violationLog() {
+  const first = /* @__PURE__ */ new Map();
+  return {
+    add(answered) {
+      for (const { check, detail } of answered.violations) {
+        if (!first.has(check)) first.set(check, detail.includes(" for T = ") ? detail : `${detail} for ${answered.trial.shape}`);
+      }
+    },
+    /** Checks that the backend cannot make are left out, unless one failed all the same. */
+    results: (observed, calls) => Object.keys(CHECKS).flatMap((name) => {
+      const detail = first.get(name);
+      if (detail !== void 0) return [{ name, status: "fail", detail }];
+      return observed.includes(name) && calls > 0 ? [{ name, status: "pass", detail: `${CHECKS[name]} in ${calls} calls` }] : [];
+    })
+  };
+}
+function copied(tensors) {
+  return Object.fromEntries(Object.entries(tensors).map(([name, { data, shape }]) => [name, { data: data.slice(), shape }]));
+}
+
+// src/diff/sensitivity.ts
+var SEED = 2e4;
+function unrounded(dtype) {
+  return dtype === "float32" ? ORACLE : { ...ORACLE, name: "unrounded", compute: "float32" };
+}
+function perturbed(program, site, dtype) {
+  const head2 = program.ops.findIndex(({ outputs }) => Object.values(outputs).includes(program.logits));
+  const nothing = { end: head2, run: () => Promise.resolve() };
+  const lane = { recipe: unrounded(dtype), values: /* @__PURE__ */ new Map(), standIns: /* @__PURE__ */ new Map([[head2, nothing]]) };
+  let injected = 0;
+  return {
+    lane,
+    site,
+    perturb(rms) {
+      const names = [...site.outputs.values()];
+      const arrays = names.map((name) => lane.values.get(name));
+      const elements = arrays.reduce((sum, { data }) => sum + data.length, 0);
+      const size = Math.sqrt(arrays.reduce((sum, { data }) => sum + sumOfSquares2(data), 0) / elements);
+      if (!(rms > 0) || !(size > 0) || !Number.isFinite(rms / size)) return;
+      let squares = 0;
+      for (const [i, array] of arrays.entries()) {
+        const noise = normal(array.data.length, SEED + i);
+        const data = array.data.map((value, at) => value * (1 + rms / size * noise[at]));
+        for (let at = 0; at < data.length; at++) squares += (data[at] - array.data[at]) ** 2;
+        lane.values.set(names[i], { data, shape: array.shape });
+      }
+      injected = Math.sqrt(squares / elements);
+    },
+    sensitivity: (finalError) => injected > 0 && finalError !== void 0 && Number.isFinite(finalError) ? finalError / injected : null
+  };
+}
+function sumOfSquares2(data) {
+  let sum = 0;
+  for (const value of data) sum += value * value;
+  return sum;
+}
+
+// src/diff/whole-model.ts
+import { resolve as resolve2 } from "node:path";
+function isWholeModel({ op }) {
+  return op === LOGITS.op;
+}
+var LOGITS = {
+  op: "model",
+  start: 0,
+  end: 0,
+  layer: null,
+  name: "model",
+  inputs: /* @__PURE__ */ new Map(),
+  weights: /* @__PURE__ */ new Map(),
+  outputs: /* @__PURE__ */ new Map(),
+  attributes: {}
+};
+function wholeModel(kernel, record, options) {
+  const { program, dtype, sequence } = options;
+  const attributes2 = { model_path: resolve2(options.model), vocab_size: program.vocab_size };
+  const inputsOf = ({ start, end }) => ({
+    input_ids: { data: Int32Array.from(sequence.ids.slice(start, end)), shape: [end - start] }
+  });
+  const longest = sequence.segments.reduce((most, segment) => segment.end - segment.start > most.end - most.start ? segment : most);
+  let logits = [];
+  let failure = null;
+  return {
+    kernel,
+    call: { site: { ...LOGITS, attributes: attributes2 }, inputs: inputsOf(longest) },
+    get failure() {
+      return failure;
+    },
+    async run() {
+      try {
+        for (const segment of sequence.segments) {
+          const answer = await kernel.run({ inputs: inputsOf(segment), attributes: attributes2, dtype, variant: "fused", repeat: 1 });
+          record.violate(LOGITS, answer.violations);
+          logits.push(answer.outputs["logits"]?.data);
+        }
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error;
+        logits = [];
+        failure = `${kernel.name}: ${error.message}`;
+        record.fail(LOGITS, error.message);
+      }
+    },
+    block(start, [oracle, ...recipes]) {
+      const eager2 = recipes[0];
+      if (failure !== null) return eager2;
+      const [tokens = 0, width = 0] = eager2.shape;
+      const data = new Float32Array(tokens * width);
+      for (const [i, segment] of sequence.segments.entries()) {
+        const own = logits[i];
+        for (let t = segment.start; t < segment.end; t++) {
+          const row = (t - segment.start) * program.vocab_size;
+          data.set(own.subarray(row + start, row + start + width), t * width);
+        }
+      }
+      const others = recipes.map((recipe) => recipe.data);
+      record.add(LOGITS, "logits", measure(data, oracle?.data, others, dtype));
+      return { data, shape: [tokens, width] };
+    }
+  };
+}
+async function logitsOf2({ kernel, call }, ids, dtype) {
+  const inputs = { input_ids: { data: Int32Array.from(ids), shape: [ids.length] } };
+  const answer = await kernel.run({ inputs, attributes: call.site.attributes, dtype, variant: "fused", repeat: 1 });
+  return answer.outputs["logits"];
 }
 
 // src/diff/numeric-diff.ts
@@ -6881,33 +2787,33 @@ async function numericDiff(runner2, options) {
   const { program, dtype, kernels, limits } = options;
   const sequence = joinPrompts(program, options.prompts);
   const recipes = validRecipes(dtype);
-  const sites = new Map(kernels.map((kernel) => [kernel, findSites(program, kernel.op)]));
-  const standing = kernels.filter((kernel) => (sites.get(kernel)?.length ?? 0) > 0);
-  const records = new Map(
-    standing.map((kernel) => [
-      kernel,
-      kernelRecord(
-        kernel,
-        recipes.map(({ name }) => name),
-        dtype,
-        limits
-      )
-    ])
-  );
+  const sites = new Map(kernels.map((kernel) => [kernel, findSites(program, kernel.op, options.config)]));
+  const standing = kernels.filter((kernel) => isWholeModel(kernel) || isGenerator(kernel) || (sites.get(kernel)?.length ?? 0) > 0);
+  const devices = await startKernels(standing, options.require_gpu);
+  const names = recipes.map(({ name }) => name);
+  const recordOf = (kernel) => kernelRecord(kernel, devices.get(kernel), names, dtype, limits);
+  const records = new Map(standing.map((kernel) => [kernel, recordOf(kernel)]));
+  const standards = new Map(standing.filter((kernel) => offersStandard(devices.get(kernel))).map((kernel) => [kernel, recordOf(kernel)]));
   const base = {
     status: "inconclusive",
-    recipes: recipes.map(({ name }) => name),
+    recipes: names,
     prompt_tokens: options.prompts.map((prompt) => prompt.length),
     kernels: [],
+    causes: [],
     model: null,
     generation: null,
     performance: null,
-    canaries: null
+    canaries: null,
+    smallest_scale_error: null
   };
   if (standing.length === 0) return base;
-  const assemblies = assemble(standing, (kernel) => sites.get(kernel) ?? []);
+  const started = standing.filter((kernel) => !(devices.get(kernel) instanceof KernelError));
+  const assemblies = assemble(started, (kernel) => sites.get(kernel) ?? []);
   const pure = [ORACLE, ...recipes].map((recipe) => ({ recipe, values: /* @__PURE__ */ new Map(), standIns: /* @__PURE__ */ new Map() }));
+  const whole = { ...options, sequence };
+  const models = started.filter(isWholeModel).map((kernel) => wholeModel(kernel, records.get(kernel), whole));
   const failures = assemblies.map(() => []);
+  const first = assemblies[0]?.[0];
   const fused = [];
   const diff2 = {
     ...options,
@@ -6915,781 +2821,332 @@ async function numericDiff(runner2, options) {
     sequence,
     recipes,
     records,
+    standards,
+    models,
+    placed: assemblies.flat(),
+    timed: started.flatMap((kernel) => {
+      const site = timedSite(options.program, sites.get(kernel) ?? []);
+      return site === void 0 ? [] : [{ kernel, site }];
+    }),
     lanes: [],
     eagerLane: pure[1],
-    sitesAt: teacherForced(options, sites)
+    sitesAt: teacherForced(options, sites),
+    suspects: suspectList(),
+    canariesAt: canarySites(options, sites),
+    perturbed: first === void 0 ? null : perturbed(program, first.site, dtype)
   };
-  for (const [i, placements] of assemblies.entries()) fused.push(fusedLane(diff2, placements, failures[i]));
+  for (const [i, placements2] of assemblies.entries()) fused.push(fusedLane(diff2, placements2, diff2.eagerLane, failures[i]));
   const lanes = [...pure, ...fused];
   const layers = layerMeter(program, lanes);
-  const logits = logitsMeter(lanes.length, nextTokens(sequence));
-  await run({ ...diff2, lanes }, layers, logits);
-  const model = modelLevel({
+  const beside = layerMeter(program, [pure[0], ...diff2.perturbed === null ? [] : [diff2.perturbed.lane]]);
+  const targets = nextTokens(sequence);
+  const logits = logitsMeter(lanes.length + models.length + 1, targets);
+  const inputs = await run({ ...diff2, lanes }, [layers, beside], logits);
+  await probe(diff2, started, sites, devices);
+  const noise = recipes.map((_, i) => i);
+  const levelOf2 = modelLevels({
     program,
-    recipes: base.recipes,
-    assemblies: assemblies.map((placements, i) => ({ placements, failure: failures[i]?.[0] ?? null })),
+    recipes: names,
+    assemblies: [
+      ...assemblies.map((placements2, i) => ({ placements: placements2, failure: failures[i]?.[0] ?? null })),
+      ...models.map(({ failure }) => ({ placements: [], failure })),
+      { placements: [], failure: null }
+    ],
     injected: (placement) => records.get(placement.kernel)?.injected(placement.site) ?? null,
     layers,
-    logits: logits.summarise(
-      recipes.map((_, i) => i),
-      limits.decisive_margin
-    ),
+    logits: logits.summarise(noise, limits.decisive_margin),
+    sensitivity: diff2.perturbed?.sensitivity(beside.final[0]) ?? null,
     limits
   });
-  const results = standing.map((kernel) => records.get(kernel).result());
-  const levels = [...results.map(({ status: status2 }) => status2), model.status];
+  const watched = modelCanary(levelOf2.pop());
+  for (const [i, { kernel }] of models.entries()) {
+    records.get(kernel)?.conclude(modelJudgement(levelOf2[assemblies.length + i], limits));
+  }
+  const generators = [];
+  for (const kernel of started.filter(isGenerator))
+    generators.push(await judgeGenerator(diff2, kernel, records.get(kernel)));
+  levelOf2.push(...generators.map(({ level }) => level));
+  const worst = worstLevel(levelOf2);
+  const placements = worst === null ? void 0 : assemblies[levelOf2.indexOf(worst)];
+  const model = worst === null ? null : watched.judged(placements === void 0 ? worst : await explained(diff2, worst, placements, targets, logits));
+  const results = standing.map((kernel) => records.get(kernel).result(standards.get(kernel)?.result()));
+  const levels = [...results.map(({ status: status2 }) => status2), ...model === null ? [] : [model.status]];
   const status = ["fail", "inconclusive", "warn"].find((level) => levels.includes(level)) ?? "pass";
-  return { ...base, status, kernels: results, model };
-}
-async function run(diff2, layers, logits) {
-  const { program, lanes, sitesAt, records } = diff2;
-  const keepUntil = keptUntil(
-    program,
-    [...sitesAt.values()].flat().map(({ site }) => site),
-    lanes
+  const placed = diff2.timed.map(({ kernel, site }) => ({ kernel, site, inputs: inputs.get(site) }));
+  const timed = [...placed, ...[...models, ...generators].map(({ kernel, call }) => ({ kernel, ...call }))].flatMap(
+    ({ kernel, site, inputs: given }) => {
+      const device = devices.get(kernel);
+      const ran = device !== void 0 && !(device instanceof KernelError) && !records.get(kernel).failed;
+      return ran && given !== void 0 ? [{ kernel, device, site, inputs: given }] : [];
+    }
   );
+  const written = [
+    ...assemblies.map((each, i) => failures[i]?.length === 0 ? { kind: "sites", placements: each } : null),
+    ...models.map(
+      (each) => each.failure === null ? { kind: "model", logits: (ids) => logitsOf2(each, ids, dtype) } : null
+    ),
+    ...generators.map(({ texts }) => texts === null ? null : { kind: "texts", texts })
+  ];
+  const fusedModel = worst === null ? null : written[levelOf2.indexOf(worst)] ?? null;
+  const noises = logits.perPosition(noise).map((position) => position.noise);
+  const smallest = results.flatMap(({ smallest_scale_error: smallestOf2 }) => smallestOf2 ?? []);
+  return {
+    ...base,
+    status,
+    kernels: results,
+    causes: await causesOf(diff2, models, levelOf2.slice(assemblies.length)),
+    model,
+    generation: fusedModel === null || options.max_new_tokens === 0 ? null : await generate({
+      ...diff2,
+      fused: fusedModel,
+      noise: noises.sort((a, b) => a - b)[noises.length >> 1],
+      decisive_margin: limits.decisive_margin
+    }),
+    performance: await measurePerformance(diff2, timed),
+    canaries: [
+      ...standing.flatMap((kernel) => records.get(kernel).canaries),
+      ...model === null ? [] : watched.canaries
+    ],
+    smallest_scale_error: smallest.length === 0 ? null : Math.max(...smallest)
+  };
+}
+async function causesOf(diff2, models, levels) {
+  const causes = await findCauses(diff2, diff2.suspects);
+  for (const [i, model] of models.entries()) {
+    const cause = levels[i]?.status === "fail" || levels[i]?.status === "warn" ? await findModelCause(diff2, model) : null;
+    if (cause !== null) causes.push(cause);
+  }
+  return causes;
+}
+async function explained(diff2, level, placements, targets, logits) {
+  if (level.status !== "fail" && level.status !== "warn") return level;
+  const noise = logits.perPosition(diff2.recipes.map((_, i) => i)).map((position) => position.noise);
+  const responsible = await findResponsible({
+    placements,
+    full: { reproduces: true, kl_ratio: level.kl_ratio },
+    fails: ({ kernel, site }) => diff2.records.get(kernel).fails(site),
+    trial: walkTrial({ ...diff2, level, targets, noise })
+  });
+  return { ...level, responsible };
+}
+async function startKernels(kernels, requireGpu) {
+  const started = await Promise.all(
+    kernels.map(async (kernel) => {
+      try {
+        return [kernel, await kernel.start()];
+      } catch (error) {
+        if (error instanceof KernelError) return [kernel, error];
+        throw error;
+      }
+    })
+  );
+  if (!requireGpu) return new Map(started);
+  for (const [{ name }, device] of started) {
+    if (!(device instanceof KernelError) && !device.gpu)
+      throw new ModelError("no_gpu", `require-gpu is set, but kernel ${name} would run on ${device.device}`);
+  }
+  const [first] = started;
+  if (first?.[1] instanceof KernelError && started.every(([, device]) => device instanceof KernelError))
+    throw new ModelError("no_gpu", `require-gpu is set, but no kernel could start on a GPU; ${first[0].name}: ${first[1].message}`);
+  return new Map(started);
+}
+function offersStandard(device) {
+  return device !== void 0 && !(device instanceof KernelError) && device.variants.includes("standard");
+}
+async function run(diff2, meters, logits) {
+  const { program, sitesAt, records, timed, recipes, models } = diff2;
+  const looksBack = [...[...sitesAt.values()].flat(), ...timed, ...diff2.placed].map(({ site }) => site);
+  const inputs = /* @__PURE__ */ new Map();
+  const lanes = [...diff2.lanes, ...diff2.perturbed === null ? [] : [diff2.perturbed.lane]];
   await walk({
     ...diff2,
+    lanes,
     scanAll: true,
-    keepUntil: (index) => keepUntil[index],
+    keep: lookedAt(looksBack),
     async afterOp(index, op) {
       await compareSites(
         diff2,
         (sitesAt.get(index) ?? []).filter(({ kernel }) => !records.get(kernel).failed)
       );
-      layers.afterOp(op);
+      for (const { site } of timed) if (site.end === index) inputs.set(site, laneInputs(site, diff2.eagerLane));
+      if (diff2.perturbed?.site.end === index) diff2.perturbed.perturb(injectedAt(diff2, diff2.perturbed.site));
+      for (const meter of meters) meter.afterOp(op);
+      if (index === program.ops.length - 2) for (const model of models) await model.run();
       if (op.layer !== null && program.ops[index + 1]?.layer !== op.layer) diff2.onLayer?.(op.layer);
     },
-    logits: (start, blocks) => logits.add(start, blocks)
+    logits(start, blocks) {
+      const compared = blocks.slice(0, 1 + recipes.length);
+      logits.add(start, [...blocks, ...models.map((model) => model.block(start, compared)), zeroLogits(blocks)]);
+    }
   });
+  return inputs;
+}
+function injectedAt({ placed, records }, site) {
+  const kernel = placed.find((placement) => placement.site === site)?.kernel;
+  return kernel === void 0 ? 0 : records.get(kernel)?.injected(site)?.rms ?? 0;
+}
+async function probe(diff2, started, sites, devices) {
+  const sound = started.filter((kernel) => !diff2.records.get(kernel).failed);
+  for (const op of new Set(sound.map((kernel) => kernel.op))) {
+    const kernels = sound.filter((kernel) => kernel.op === op);
+    const compared = (sites.get(kernels[0]) ?? []).filter((site) => isCompared(diff2, site));
+    const set = await probeSet(diff2, compared);
+    if (set === null) continue;
+    for (const kernel of kernels) {
+      const results = await runProbes(diff2, set, kernel, devices.get(kernel));
+      diff2.records.get(kernel).probed(results);
+    }
+  }
 }
 function nextTokens({ ids, segments }) {
   const targets = new Int32Array(ids.length).fill(-1);
   for (const { start, end } of segments) for (let t = start; t + 1 < end; t++) targets[t] = ids[t + 1];
   return targets;
 }
-function teacherForced({ layers }, sites) {
+function isCompared({ layers }, { layer }) {
+  return layers === "all" || layer === null || layers.includes(layer);
+}
+function teacherForced(options, sites) {
   const at = /* @__PURE__ */ new Map();
   for (const [kernel, own] of sites) {
     for (const site of own) {
-      if (layers !== "all" && site.layer !== null && !layers.includes(site.layer)) continue;
-      at.set(site.end, [...at.get(site.end) ?? [], { kernel, site }]);
+      if (isCompared(options, site)) at.set(site.end, [...at.get(site.end) ?? [], { kernel, site }]);
     }
   }
   return at;
 }
-function keptUntil(program, sites, lanes) {
-  const until = program.ops.map((_, index) => index);
-  const spans = [
-    ...sites.map(({ start, end }) => [start, end]),
-    ...lanes.flatMap(({ standIns }) => [...standIns].map(([index, { end }]) => [index, end]))
-  ];
-  for (const [start, end] of spans) for (let index = start; index <= end; index++) until[index] = Math.max(until[index], end);
-  return until;
+function canarySites(options, sites) {
+  const at = /* @__PURE__ */ new Map();
+  for (const [kernel, own] of sites) {
+    const compared = own.filter((site) => isCompared(options, site));
+    const middle = compared[compared.length >> 1];
+    if (middle !== void 0) at.set(kernel.op, middle.start);
+  }
+  return at;
 }
 async function compareSites(diff2, placements) {
   const references = /* @__PURE__ */ new Map();
   for (const { kernel, site } of placements) {
     const record = diff2.records.get(kernel);
-    const inputs = await siteInputs(diff2, site, diff2.eagerLane);
-    let outputs;
-    try {
-      outputs = await callKernel(diff2, kernel, site, inputs);
-    } catch (error) {
-      if (!(error instanceof KernelError)) throw error;
-      record.fail(site, error.message);
-      continue;
-    }
+    const inputs = laneInputs(site, diff2.eagerLane);
+    const given = { ...inputs, ...await siteWeights(diff2, site) };
+    const called = await answerOf(diff2, kernel, site, given, "fused", record);
+    if (called === null) continue;
+    const standard = diff2.standards.get(kernel);
+    const own = standard === void 0 || standard.failed ? null : await answerOf(diff2, kernel, site, given, "standard", standard);
+    const run2 = (recipe) => runSite(diff2, site, recipe, inputs, diff2.sequence);
     const known = references.get(site.op) ?? {
-      oracle: await runSite(diff2, site, ORACLE),
-      recipes: [pick(site, diff2.eagerLane), ...await Promise.all(diff2.recipes.slice(1).map((recipe) => runSite(diff2, site, recipe)))]
+      oracle: await run2(ORACLE),
+      recipes: [laneOutputs(site, diff2.eagerLane), ...await Promise.all(diff2.recipes.slice(1).map(run2))],
+      canaries: []
     };
+    if (diff2.canariesAt.get(site.op) === site.start) {
+      if (!references.has(site.op)) known.canaries = await plantCanaries(diff2, site, inputs, known);
+      record.watched(known.canaries);
+    }
     references.set(site.op, known);
-    for (const [name, output] of Object.entries(outputs)) {
-      const recipes = known.recipes.map((values) => values[name]?.data);
-      record.add(site, name, measure(output.data, known.oracle[name]?.data, recipes, diff2.dtype));
-    }
-  }
-}
-function pick(site, lane) {
-  return Object.fromEntries([...site.outputs].map(([name, value]) => [name, lane.values.get(value)]));
-}
-async function siteInputs({ checkpoint, dtype }, site, lane) {
-  const inputs = {};
-  for (const [name, value] of site.inputs) {
-    const array = lane.values.get(value);
-    const tokens = array.shape[0];
-    inputs[name] = name === "x" ? { data: array.data, shape: [tokens, array.data.length / tokens] } : array;
-  }
-  for (const [name, refs] of site.weights)
-    inputs[name] = joinRows(await Promise.all(refs.map((ref) => wholeWeight(checkpoint, ref, dtype))));
-  return inputs;
-}
-async function callKernel({ dtype, sequence }, kernel, site, inputs) {
-  const call = (part) => kernel.run(part, site.attributes, dtype);
-  return site.op === "attention" ? perSegment(sequence, inputs, call) : call(inputs);
-}
-async function runSite(diff2, site, recipe) {
-  const local = /* @__PURE__ */ new Map();
-  for (let index = site.start; index <= site.end; index++) {
-    const op = diff2.program.ops[index];
-    const inputs = {};
-    for (const [name, value] of Object.entries(op.inputs))
-      inputs[name] = local.get(value) ?? inRecipe(diff2.eagerLane.values.get(value), recipe, value);
-    const outputs = op.op === "linear" || op.op === "qkv" ? await linears2(diff2, op, recipe, inputs) : await small(diff2, op, recipe, inputs);
-    for (const [name, value] of Object.entries(op.outputs)) local.set(value, outputs[name]);
-  }
-  return Object.fromEntries([...site.outputs].map(([name, value]) => [name, local.get(value)]));
-}
-function inRecipe(array, recipe, name) {
-  if (recipe.compute === "float32" || name.startsWith("cos:") || name.startsWith("sin:")) return array;
-  return { data: Float64Array.from(array.data), shape: array.shape };
-}
-async function small({ checkpoint, dtype, runner: runner2, sequence }, op, recipe, inputs) {
-  for (const [name, ref] of Object.entries(op.weights)) inputs[name] = await wholeWeight(checkpoint, ref, dtype);
-  return runOp(runner2, op, recipe, inputs, sequence);
-}
-async function linears2({ checkpoint, dtype, runner: runner2 }, op, recipe, inputs) {
-  const outputs = {};
-  const x = inputs["x"];
-  for (const { tensor, ref, bias, shape: shape2 } of matrices(op)) {
-    const { data } = await wholeWeight(checkpoint, ref, dtype);
-    const added = bias === void 0 ? null : (await wholeWeight(checkpoint, bias, dtype)).data;
-    const y = await runner2.linear(recipe, x, { form: "float32", data, shape: [ref.shape[0] ?? 1, ref.shape[1] ?? 1] }, added);
-    outputs[tensor] = { data: y.data, shape: shape2(x.shape[0] ?? 0) };
-  }
-  return outputs;
-}
-function fusedLane(diff2, placements, failures) {
-  const standIns = /* @__PURE__ */ new Map();
-  for (const { kernel, site } of placements) {
-    const standIn = {
-      end: site.end,
-      async run(lane) {
-        let outputs;
-        try {
-          outputs = await callKernel(diff2, kernel, site, await siteInputs(diff2, site, lane));
-        } catch (error) {
-          if (!(error instanceof KernelError)) throw error;
-          failures.push(`${kernel.name}: ${error.message}`);
-          outputs = pick(site, diff2.eagerLane);
-        }
-        for (const [name, value] of site.outputs) lane.values.set(value, outputs[name]);
+    const compare = (variant, to, answered) => {
+      to.violate(site, answered.violations);
+      for (const [name, output] of Object.entries(answered.outputs)) {
+        const recipes = known.recipes.map((values) => values[name]?.data);
+        const measured = measure(output.data, known.oracle[name]?.data, recipes, diff2.dtype);
+        to.add(site, name, measured);
+        if (judgeMeasure(measured, diff2.dtype, diff2.limits).level !== "pass")
+          diff2.suspects.note(kernel, variant, { site, inputs, ratio: accuracyRatio(measured) });
       }
     };
-    for (let index = site.start; index <= site.end; index++) standIns.set(index, standIn);
+    compare("fused", record, called);
+    if (standard !== void 0 && own !== null) compare("standard", standard, own);
   }
-  return { recipe: diff2.recipes[0], values: /* @__PURE__ */ new Map(), standIns };
+}
+async function answerOf(diff2, kernel, site, inputs, variant, record) {
+  try {
+    return await callKernel(diff2, kernel, site, inputs, diff2.sequence, variant);
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    record.fail(site, error.message);
+    return null;
+  }
 }
 
-// src/jobs.ts
+// src/hub/arriving.ts
 init_errors();
-
-// src/reference/onnx.ts
-var import_onnx_proto = __toESM(require_onnx(), 1);
-var { onnx } = import_onnx_proto.default;
-var DATA_TYPE = { float32: 1, uint16: 4, int32: 6, int64: 7, float16: 10, float64: 11, bfloat16: 16 };
-var OPSET = 26;
-var IR_VERSION = 10;
-function graphBuilder(name) {
-  const node = [];
-  const initializer = [];
-  const input = [];
-  const output = [];
-  const domains = /* @__PURE__ */ new Set();
-  let count = 0;
-  const valueInfo = (valueName, type) => onnx.ValueInfoProto.create({ name: valueName, type: { tensorType: { elemType: DATA_TYPE[type] } } });
-  const nodes = (operator, inputs, outputs, attributes = {}, domain = "") => {
-    const names = outputs.map((wanted) => wanted ? `${operator}_${count++}` : "");
-    if (domain !== "") domains.add(domain);
-    node.push(
-      onnx.NodeProto.create({
-        opType: operator,
-        domain,
-        input: [...inputs],
-        output: names,
-        name: `${operator}_${count++}`,
-        attribute: Object.entries(attributes).map(([key, value]) => attributeProto(key, value))
-      })
-    );
-    return names;
+function arrivingFiles(folder, arriving, ask2) {
+  const expected = new Map(arriving.map((file) => [file.name, file]));
+  const arrived = async (name) => {
+    const reply = await ask2({ kind: "await_file", file: name });
+    if ("refused" in reply) throw new ModelError(reply.refused.code, reply.refused.message);
   };
   return {
-    input(valueName, type) {
-      input.push(valueInfo(valueName, type));
-      return valueName;
-    },
-    nodes,
-    node(operator, inputs, attributes, domain) {
-      return nodes(operator, inputs, [true], attributes, domain)[0];
-    },
-    constant(type, value) {
-      const valueName = `const_${count++}`;
-      const values = typeof value === "number" ? [value] : value;
-      initializer.push(
-        onnx.TensorProto.create({
-          name: valueName,
-          dataType: DATA_TYPE[type],
-          dims: typeof value === "number" ? [] : [values.length],
-          rawData: rawBytes(type, values)
-        })
+    ...folder,
+    async open(name) {
+      const file = expected.get(name);
+      return file === void 0 ? folder.open(name) : arrivingFile(file, folder, arrived);
+    }
+  };
+}
+function arrivingFile({ name, byteLength, head: head2 }, folder, arrived) {
+  const shown = printable(name);
+  let whole = null;
+  let closed = false;
+  const open = async () => {
+    await arrived(name);
+    const source = await folder.open(name);
+    if (source === null) throw new ModelError("weights_invalid", `${shown}: the file went away after its download. Run again.`);
+    if (closed || !await beginsWith(source, byteLength, head2)) {
+      await source.close();
+      throw new ModelError(
+        "integrity",
+        `${shown}: the server gave other first bytes (${head2.byteLength}) or another length by range than in the whole, verified file. Run again.`
       );
-      return valueName;
-    },
-    output(valueName, value, type) {
-      node.push(onnx.NodeProto.create({ opType: "Identity", input: [value], output: [valueName], name: `output_${valueName}` }));
-      output.push(valueInfo(valueName, type));
-    },
-    build() {
-      return onnx.ModelProto.encode({
-        irVersion: IR_VERSION,
-        producerName: "fused-compat",
-        opsetImport: [{ domain: "", version: OPSET }, ...[...domains].map((domain) => ({ domain, version: 1 }))],
-        graph: { name, node, initializer, input, output }
-      }).finish();
     }
-  };
-}
-function attributeProto(name, value) {
-  const types = onnx.AttributeProto.AttributeType;
-  if (typeof value === "number") return onnx.AttributeProto.create({ name, type: types.INT, i: value });
-  if (typeof value === "string") return onnx.AttributeProto.create({ name, type: types.STRING, s: Buffer.from(value) });
-  if ("float" in value) return onnx.AttributeProto.create({ name, type: types.FLOAT, f: value.float });
-  if ("floats" in value) return onnx.AttributeProto.create({ name, type: types.FLOATS, floats: [...value.floats] });
-  return onnx.AttributeProto.create({ name, type: types.INTS, ints: [...value] });
-}
-function rawBytes(type, values) {
-  const array = {
-    float32: () => Float32Array.from(values),
-    float64: () => Float64Array.from(values),
-    int32: () => Int32Array.from(values),
-    int64: () => BigInt64Array.from(values, BigInt)
-  }[type]();
-  return new Uint8Array(array.buffer);
-}
-
-// src/reference/graphs.ts
-var OUTPUT_PREFIX = "out_";
-function scope(name, recipe) {
-  const g = graphBuilder(name);
-  const type = recipe.compute;
-  const round = (value) => {
-    if (recipe.round === "none" || recipe.round === "float32") return value;
-    const rounded = g.node("Cast", [value], { to: DATA_TYPE[recipe.round] });
-    return g.node("Cast", [rounded], { to: DATA_TYPE[type] });
+    return source;
   };
   return {
-    g,
-    type,
-    recipe,
-    round,
-    roundInside: (value) => recipe.inside === "float32" ? value : round(value),
-    parameter(parameterName) {
-      const input = g.input(parameterName, "float32");
-      return type === "float32" ? input : g.node("Cast", [input], { to: DATA_TYPE[type] });
+    name: shown,
+    byteLength,
+    async slice(start, end) {
+      if (start >= 0 && start <= end && end <= head2.byteLength) return head2.slice(start, end);
+      return (await (whole ??= open())).slice(start, end);
     },
-    scalar: (value) => g.constant(type, value)
+    close: () => {
+      closed = true;
+      void whole?.then((source) => source.close()).catch(() => void 0);
+      return Promise.resolve();
+    }
   };
 }
-function activation(s, name) {
-  return s.g.input(name, s.type);
-}
-function halves(s, value, axis) {
-  return s.g.nodes("Split", [value], [true, true], { axis, num_outputs: 2 });
-}
-function linearGraph(recipe, form, bias, columns) {
-  const s = scope("linear", recipe);
-  const x = activation(s, "x");
-  const weight = weightInput(s, form);
-  const gemm = (a, b, c2) => s.g.node("Gemm", c2 === void 0 ? [a, b] : [a, b, c2], { transB: 1 });
-  const c = bias ? s.parameter("bias") : void 0;
-  let y;
-  if (recipe.sums === "halves" && columns >= 2) {
-    const [x1, x2] = halves(s, x, 1);
-    const [w1, w2] = halves(s, weight, 1);
-    y = s.g.node("Add", [gemm(x1, w1), gemm(x2, w2, c)]);
-  } else {
-    y = gemm(x, weight, c);
-  }
-  s.g.output(`${OUTPUT_PREFIX}y`, s.round(y), s.type);
-  return s.g.build();
-}
-function weightInput(s, form) {
-  if (form === "float32") return s.parameter("weight");
-  const bits = s.g.input("weight", "uint16");
-  const typed = s.g.node("BitCast", [bits], { to: DATA_TYPE[form === "bfloat16_bits" ? "bfloat16" : "float16"] });
-  const wide = s.g.node("Cast", [typed], { to: DATA_TYPE.float32 });
-  return s.type === "float32" ? wide : s.g.node("Cast", [wide], { to: DATA_TYPE.float64 });
-}
-function widenGraph(form) {
-  const g = graphBuilder("widen");
-  const bits = g.input("weight", "uint16");
-  const typed = g.node("BitCast", [bits], { to: DATA_TYPE[form === "bfloat16_bits" ? "bfloat16" : "float16"] });
-  g.output(`${OUTPUT_PREFIX}weight`, g.node("Cast", [typed], { to: DATA_TYPE.float32 }), "float32");
-  return g.build();
-}
-function opGraph(op, recipe, heads) {
-  const s = scope(op.op, recipe);
-  const outputs = opOutputs(s, op, heads);
-  for (const [name, value] of Object.entries(outputs)) s.g.output(`${OUTPUT_PREFIX}${name}`, value, s.type);
-  return s.g.build();
-}
-function opOutputs(s, op, heads) {
-  switch (op.op) {
-    case "rms_norm":
-      return { y: rmsNorm(s, op, activation(s, "x"), s.parameter("weight")) };
-    case "qk_norm":
-      return {
-        q: rmsNorm(s, op, activation(s, "q"), s.parameter("q_weight")),
-        k: rmsNorm(s, op, activation(s, "k"), s.parameter("k_weight"))
-      };
-    case "rope":
-      return rope(s, op);
-    case "attention":
-      if (heads === null) throw new Error("attention graph without head counts");
-      return { o: attention(s, op, heads) };
-    case "silu_mul":
-      return { y: gated(s, silu) };
-    case "gelu_tanh_mul":
-      return { y: gated(s, geluTanh) };
-    case "add":
-      return { y: s.round(s.g.node("Add", [activation(s, "x"), activation(s, "residual")])) };
-    default:
-      throw new Error(`no graph for op ${op.op}`);
-  }
-}
-function rmsNorm(s, op, x, weight) {
-  const { g } = s;
-  const axes = g.constant("int64", [-1]);
-  const squares = g.node("Mul", [x, x]);
-  let mean;
-  const size = Object.values(op.weights)[0]?.shape[0] ?? 1;
-  if (s.recipe.sums === "halves" && size % 2 === 0) {
-    const [a, b] = halves(s, squares, -1);
-    mean = g.node("Mul", [g.node("Add", [g.node("ReduceMean", [a, axes]), g.node("ReduceMean", [b, axes])]), s.scalar(0.5)]);
-  } else {
-    mean = g.node("ReduceMean", [squares, axes]);
-  }
-  const scale = g.node("Reciprocal", [g.node("Sqrt", [g.node("Add", [mean, s.scalar(Number(op.attributes["eps"]))])])]);
-  const normed = g.node("Mul", [x, scale]);
-  const offset = Number(op.attributes["weight_offset"] ?? 0);
-  const effective = offset === 0 ? weight : g.node("Add", [weight, s.scalar(offset)]);
-  const eagerAfter = op.eager?.weight !== "before_rounding";
-  const roundsFirst = s.recipe.inside === "float32" ? false : s.recipe.norm_weight === "eager" ? eagerAfter : !eagerAfter;
-  return s.round(g.node("Mul", [roundsFirst ? s.round(normed) : normed, effective]));
-}
-function rope(s, op) {
-  const { g } = s;
-  const axis = g.constant("int64", [1]);
-  const serving = op.eager?.rotary !== "float32" && s.recipe.inside === "eager";
-  const table = (name) => g.node("Unsqueeze", [serving ? s.round(s.parameter(name)) : s.parameter(name), axis]);
-  const cos = table("cos");
-  const sin = table("sin");
-  const roundProduct = (value) => serving ? s.round(value) : value;
-  const rotaryDim = Number(op.attributes["rotary_dim"]);
-  const rotate = (name) => {
-    const x = activation(s, name);
-    const rotary = slice(g, x, 0, rotaryDim);
-    const interleaved = op.attributes["layout"] === "interleaved";
-    const [x1, x2] = interleaved ? everyOther(g, rotary, rotaryDim) : [slice(g, rotary, 0, rotaryDim / 2), slice(g, rotary, rotaryDim / 2, rotaryDim)];
-    const product = (a, b) => roundProduct(g.node("Mul", [a, b]));
-    const y1 = s.round(g.node("Sub", [product(x1, cos), product(x2, sin)]));
-    const y2 = s.round(g.node("Add", [product(x2, cos), product(x1, sin)]));
-    const rotated = interleaved ? interleave(g, y1, y2, rotaryDim) : g.node("Concat", [y1, y2], { axis: -1 });
-    return g.node("Concat", [rotated, slice(g, x, rotaryDim, Number.MAX_SAFE_INTEGER)], { axis: -1 });
-  };
-  return { q: rotate("q"), k: rotate("k") };
-}
-function slice(g, value, start, end, step = 1) {
-  return g.node("Slice", [value, ...[[start], [end], [-1], [step]].map((v) => g.constant("int64", v))]);
-}
-function everyOther(g, value, size) {
-  return [slice(g, value, 0, size, 2), slice(g, value, 1, size, 2)];
-}
-function interleave(g, even, odd, size) {
-  const last = g.constant("int64", [-1]);
-  const pairs = g.node("Concat", [g.node("Unsqueeze", [even, last]), g.node("Unsqueeze", [odd, last])], { axis: -1 });
-  return g.node("Reshape", [pairs, g.constant("int64", [0, 0, size])]);
-}
-function attention(s, op, heads) {
-  const { g } = s;
-  const { num_heads: Nq, num_kv_heads: Nkv, head_dim: D } = heads;
-  const q = activation(s, "q");
-  const k = activation(s, "k");
-  const v = activation(s, "v");
-  const mask = activation(s, "mask");
-  const precise = s.recipe.probabilities === "float32" || s.recipe.inside === "float32";
-  const roundScore = (value) => precise ? value : s.round(value);
-  const queries = g.node("Transpose", [g.node("Reshape", [q, g.constant("int64", [0, Nkv, Nq / Nkv, D])])], { perm: [1, 2, 0, 3] });
-  const keys = g.node("Unsqueeze", [g.node("Transpose", [k], { perm: [1, 2, 0] }), g.constant("int64", [1])]);
-  const values = g.node("Unsqueeze", [g.node("Transpose", [v], { perm: [1, 0, 2] }), g.constant("int64", [1])]);
-  let scores = roundScore(matmul(s, queries, keys, 3, 2, D));
-  scores = roundScore(g.node("Mul", [scores, s.scalar(Number(op.attributes["scale"]))]));
-  const softcap = Number(op.attributes["softcap"] ?? 0);
-  if (softcap > 0) {
-    scores = roundScore(g.node("Div", [scores, s.scalar(softcap)]));
-    scores = roundScore(tanh(s, scores));
-    scores = roundScore(g.node("Mul", [scores, s.scalar(softcap)]));
-  }
-  let probabilities = g.node("Softmax", [g.node("Add", [scores, mask])], { axis: -1 });
-  if (!precise) probabilities = s.round(probabilities);
-  const out = s.round(g.node("MatMul", [probabilities, values]));
-  return g.node("Reshape", [g.node("Transpose", [out], { perm: [2, 0, 1, 3] }), g.constant("int64", [0, Nq, D])]);
-}
-function matmul(s, a, b, axisA, axisB, size) {
-  if (s.recipe.sums !== "halves" || size < 2) return s.g.node("MatMul", [a, b]);
-  const [a1, a2] = halves(s, a, axisA);
-  const [b1, b2] = halves(s, b, axisB);
-  return s.g.node("Add", [s.g.node("MatMul", [a1, b1]), s.g.node("MatMul", [a2, b2])]);
-}
-function gated(s, act) {
-  const gate = activation(s, "gate");
-  const up = activation(s, "up");
-  return s.round(s.g.node("Mul", [s.roundInside(act(s, gate)), up]));
-}
-function silu(s, x) {
-  const { g } = s;
-  return g.node("Div", [x, g.node("Add", [g.node("Exp", [g.node("Neg", [x])]), s.scalar(1)])]);
-}
-function geluTanh(s, x) {
-  const { g } = s;
-  const cubic = g.node("Mul", [g.node("Mul", [g.node("Mul", [x, x]), x]), s.scalar(0.044715)]);
-  const inner = g.node("Mul", [g.node("Add", [x, cubic]), s.scalar(Math.sqrt(2 / Math.PI))]);
-  return g.node("Mul", [g.node("Mul", [x, s.scalar(0.5)]), g.node("Add", [tanh(s, inner), s.scalar(1)])]);
-}
-function tanh(s, x) {
-  const { g } = s;
-  if (s.type === "float32") return g.node("Tanh", [x]);
-  const denominator = g.node("Add", [g.node("Exp", [g.node("Mul", [x, s.scalar(2)])]), s.scalar(1)]);
-  return g.node("Sub", [s.scalar(1), g.node("Div", [s.scalar(2), denominator])]);
+async function beginsWith(source, byteLength, head2) {
+  if (source.byteLength !== byteLength || head2.byteLength > byteLength) return false;
+  return Buffer.compare(await source.slice(0, head2.byteLength), head2) === 0;
 }
 
-// src/reference/op-runner.ts
-var SESSION_OPTIONS = {
-  executionProviders: ["cpu"],
-  graphOptimizationLevel: "disabled",
-  intraOpNumThreads: 1,
-  interOpNumThreads: 1,
-  // The arena keeps its peak for ever and per session; plain malloc is as fast here and gives memory back.
-  enableCpuMemArena: false,
-  logSeverityLevel: 4,
-  extra: { session: { disable_prepacking: "1" } }
-};
-function createOpRunner(runtime) {
-  const sessions = /* @__PURE__ */ new Map();
-  const session = (key, graph) => {
-    const known = sessions.get(key);
-    if (known !== void 0) return known;
-    const made = runtime.InferenceSession.create(graph(), SESSION_OPTIONS);
-    sessions.set(key, made);
-    return made;
-  };
-  const tensor = (data, shape2) => {
-    const type = data instanceof Float64Array ? "float64" : data instanceof Float32Array ? "float32" : "uint16";
-    return new runtime.Tensor(type, data, shape2);
-  };
-  const recipeKey = ({ compute, round, norm_weight, probabilities, inside, sums }) => [compute, round, norm_weight, probabilities, inside, sums].join(" ");
+// src/kernels/remote.ts
+function remoteKernel({ name, op, backend }, dtype, ask2) {
   return {
-    async run(op, recipe, inputs) {
-      const heads = op.op === "attention" ? headCounts(inputs) : null;
-      const key = JSON.stringify([op.op, op.attributes, op.eager, Object.values(op.weights)[0]?.shape, heads, recipeKey(recipe)]);
-      const running = await session(key, () => opGraph(op, recipe, heads));
-      const feeds = {};
-      for (const [name, array] of Object.entries(inputs)) feeds[name] = tensor(array.data, array.shape);
-      if (op.op === "attention") feeds["mask"] = maskTensor(tensor, op, recipe, inputs);
-      return arrays(await running.run(feeds));
-    },
-    async linear(recipe, x, weight, bias) {
-      const [, columns] = weight.shape;
-      const key = JSON.stringify(["linear", weight.form, bias !== null, recipe.sums === "halves" ? columns : 0, recipeKey(recipe)]);
-      const running = await session(key, () => linearGraph(recipe, weight.form, bias !== null, columns));
-      const feeds = {
-        x: tensor(x.data, [x.data.length / columns, columns]),
-        weight: tensor(weight.data, weight.shape)
-      };
-      if (bias !== null) feeds["bias"] = tensor(bias, [bias.length]);
-      return arrays(await running.run(feeds))["y"];
-    },
-    async widen(weight) {
-      const { form } = weight;
-      if (form === "float32") return weight;
-      const running = await session(`widen ${form}`, () => widenGraph(form));
-      const out = arrays(await running.run({ weight: tensor(weight.data, weight.shape) }))["weight"];
-      return { form: "float32", data: out.data, shape: weight.shape };
-    }
-  };
-}
-function arrays(results) {
-  return Object.fromEntries(
-    Object.entries(results).map(([name, value]) => [
-      name.slice(OUTPUT_PREFIX.length),
-      { data: value.data, shape: value.dims }
-    ])
-  );
-}
-function headCounts(inputs) {
-  const [, num_heads = 1, head_dim = 1] = inputs["q"]?.shape ?? [];
-  return { num_heads, num_kv_heads: inputs["k"]?.shape[1] ?? 1, head_dim };
-}
-function maskTensor(tensor, op, recipe, inputs) {
-  const T = inputs["q"]?.shape[0] ?? 0;
-  const S = inputs["k"]?.shape[0] ?? 0;
-  const mask = recipe.compute === "float64" ? new Float64Array(T * S) : new Float32Array(T * S);
-  attentionMask(mask, T, S, op.attributes["causal"] === true, Number(op.attributes["window"] ?? 0));
-  return tensor(mask, [T, S]);
-}
-function attentionMask(mask, T, S, causal, window2) {
-  for (let t = 0; t < T; t++) {
-    const position = S - T + t;
-    for (let s = 0; s < S; s++) {
-      const hidden = causal && s > position || window2 > 0 && s <= position - window2;
-      mask[t * S + s] = hidden ? -Infinity : 0;
-    }
-  }
-}
-
-// src/kernels/ort-operators.ts
-var MICROSOFT = "com.microsoft";
-var OPERATORS = {
-  SimplifiedLayerNormalization: {
-    rms_norm: (s) => s.output("y", simplifiedNorm(s, "x", "weight")),
-    qk_norm: (s) => {
-      s.output("q", simplifiedNorm(s, "q", "q_weight"));
-      s.output("k", simplifiedNorm(s, "k", "k_weight"));
-    }
-  },
-  SkipSimplifiedLayerNormalization: { add_rms_norm: skipNorm },
-  RotaryEmbedding: { rope: rotaryEmbedding },
-  GroupQueryAttention: { attention: groupQueryAttention },
-  QuickGelu: {
-    silu_mul: (s) => s.output("y", s.g.node("Mul", [s.g.node("QuickGelu", [s.input("gate")], { alpha: { float: 1 } }, MICROSOFT), s.input("up")]))
-  },
-  FastGelu: {
-    gelu_tanh_mul: (s) => s.output("y", s.g.node("Mul", [s.g.node("FastGelu", [s.input("gate")], {}, MICROSOFT), s.input("up")]))
-  }
-};
-function operatorFits(operator, op) {
-  return OPERATORS[operator]?.[op] !== void 0;
-}
-function operatorKey(operator, op, type, call) {
-  const heads = Object.entries(call.inputs).map(([name, { shape: shape2 }]) => [name, shape2.slice(1)]);
-  return JSON.stringify([
-    operator,
+    name,
     op,
-    type,
-    call.attributes,
-    heads,
-    op === "rope" || op === "attention" ? call.inputs["q"]?.shape[0] : null
-  ]);
-}
-function operatorGraph(operator, op, type, call) {
-  const build = OPERATORS[operator]?.[op];
-  if (build === void 0) throw new Error(`${operator} does not implement ${op}`);
-  const g = graphBuilder(operator);
-  build({
-    g,
-    call,
-    // float16 travels as raw bits: what JavaScript type onnxruntime wants for it depends on the Node version.
-    input: (name) => type === "float32" ? g.input(name, "float32") : g.node("BitCast", [g.input(name, "uint16")], { to: DATA_TYPE.float16 }),
-    output: (name, value) => type === "float32" ? g.output(OUTPUT_PREFIX + name, value, "float32") : g.output(OUTPUT_PREFIX + name, g.node("BitCast", [value], { to: DATA_TYPE.uint16 }), "uint16"),
-    int64: (value) => g.constant("int64", value)
-  });
-  return g.build();
-}
-function number(s, attribute) {
-  return Number(s.call.attributes[attribute] ?? 0);
-}
-function shape(s, tensor) {
-  return s.call.inputs[tensor]?.shape ?? [];
-}
-function gamma(s, weight) {
-  const offset = number(s, "weight_offset");
-  const value = s.input(weight);
-  return offset === 0 ? value : s.g.node("Add", [value, s.g.node("CastLike", [s.g.constant("float32", offset), value])]);
-}
-function simplifiedNorm(s, x, weight) {
-  return s.g.node("SimplifiedLayerNormalization", [s.input(x), gamma(s, weight)], {
-    axis: -1,
-    epsilon: { float: number(s, "eps") },
-    stash_type: 1
-  });
-}
-function skipNorm(s) {
-  const [y = "", , , sum = ""] = s.g.nodes(
-    "SkipSimplifiedLayerNormalization",
-    [s.input("x"), s.input("residual"), gamma(s, "weight")],
-    [true, false, false, true],
-    { epsilon: { float: number(s, "eps") } },
-    MICROSOFT
-  );
-  s.output("y", y);
-  s.output("residual_out", sum);
-}
-function rotaryEmbedding(s) {
-  const [T = 0] = shape(s, "q");
-  const positions = s.g.node("Unsqueeze", [
-    s.g.constant(
-      "int64",
-      Array.from({ length: T }, (_, t) => t)
-    ),
-    s.int64([0])
-  ]);
-  const cos = s.input("cos");
-  const sin = s.input("sin");
-  const rotaryDim = number(s, "rotary_dim");
-  for (const name of ["q", "k"]) {
-    const [, heads = 1, D = 1] = shape(s, name);
-    const x = s.g.node("Unsqueeze", [s.g.node("Transpose", [s.input(name)], { perm: [1, 0, 2] }), s.int64([0])]);
-    const rotated = s.g.node(
-      "RotaryEmbedding",
-      [x, positions, cos, sin],
-      // 0 stands for "all of head_dim"; num_heads matters for partial rotation only.
-      {
-        interleaved: s.call.attributes["layout"] === "interleaved" ? 1 : 0,
-        rotary_embedding_dim: rotaryDim < D ? rotaryDim : 0,
-        num_heads: heads
-      },
-      MICROSOFT
-    );
-    s.output(name, s.g.node("Transpose", [s.g.node("Squeeze", [rotated, s.int64([0])])], { perm: [1, 0, 2] }));
-  }
-}
-function groupQueryAttention(s) {
-  const [T = 0, Nq = 1, D = 1] = shape(s, "q");
-  const [S = 0, Nkv = 1] = shape(s, "k");
-  const flat = (name, tokens, heads) => s.g.node("Reshape", [s.input(name), s.int64([1, tokens, heads * D])]);
-  const window2 = number(s, "window");
-  const [o = ""] = s.g.nodes(
-    "GroupQueryAttention",
-    [flat("q", T, Nq), flat("k", S, Nkv), flat("v", S, Nkv), "", "", s.g.constant("int32", [S - 1]), s.g.constant("int32", S)],
-    // present_key and present_value are asked for because some versions compute nothing useful without them.
-    [true, true, true],
-    {
-      num_heads: Nq,
-      kv_num_heads: Nkv,
-      scale: { float: number(s, "scale") },
-      local_window_size: window2 > 0 ? window2 : -1,
-      ...number(s, "softcap") > 0 ? { softcap: { float: number(s, "softcap") } } : {}
+    backend,
+    async start() {
+      const reply = await ask2({ kind: "start_kernel", kernel: name, dtype });
+      if ("device" in reply) return reply.device;
+      throw new KernelError("failed" in reply ? reply.failed : "no device was named");
     },
-    MICROSOFT
-  );
-  s.output("o", s.g.node("Reshape", [o, s.int64([T, Nq, D])]));
-}
-
-// src/kernels/onnxruntime.ts
-function providerOf(provider) {
-  return provider === "auto" ? "cpu" : provider;
-}
-function onnxruntimeKernel(runtime, version, manifest, provider) {
-  const device = providerOf(provider);
-  const options = { ...SESSION_OPTIONS, executionProviders: [device] };
-  const sessions = /* @__PURE__ */ new Map();
-  const session = (key, create) => {
-    const known = sessions.get(key) ?? (device === "cpu" ? create() : create().catch((error) => Promise.reject(noSession(device, error))));
-    sessions.set(key, known);
-    return known;
-  };
-  const answer = async (call, dtype) => {
-    const { operator, model, op } = manifest;
-    if (model !== void 0) {
-      const running2 = await session(model, () => runtime.InferenceSession.create(model, { ...options, graphOptimizationLevel: "all" }));
-      return userModel(runtime, running2, op, call, dtype);
-    }
-    if (operator === void 0 || !operatorFits(operator, op))
-      throw new KernelError(`ONNX Runtime's ${operator ?? "operator"} does not implement ${op}`);
-    const type = dtype === "float16" ? "float16" : "float32";
-    const running = await session(
-      operatorKey(operator, op, type, call),
-      () => runtime.InferenceSession.create(operatorGraph(operator, op, type, call), options)
-    );
-    const feeds = {};
-    for (const [name, array] of Object.entries(call.inputs)) {
-      if (running.inputNames.includes(name)) feeds[name] = feed(runtime, array, type === "float16" ? "float16_bits" : "float32");
-    }
-    const results = await running.run(feeds);
-    return Object.fromEntries(
-      Object.entries(results).map(([name, value]) => [name.slice(OUTPUT_PREFIX.length), outputValues(name, value, dtype)])
-    );
-  };
-  return {
-    name: manifest.name,
-    op: manifest.op,
-    backend: "onnxruntime",
-    device: `${device === "cpu" ? "CPU" : device} (onnxruntime ${version})`,
-    gpu: device !== "cpu",
-    async run(inputs, attributes, dtype) {
-      let outputs;
-      try {
-        outputs = await answer({ inputs, attributes }, dtype);
-      } catch (error) {
-        if (error instanceof KernelError) throw error;
-        throw new KernelError(firstLine(error));
-      }
-      return checkOutputs(manifest.op, inputs, attributes, outputs);
+    async run(call) {
+      const reply = await ask2({ kind: "call_kernel", kernel: name, call: { ...call, inputs: compact(call.inputs) } });
+      if ("answer" in reply) return reply.answer;
+      throw new KernelError("failed" in reply ? reply.failed : "there was no answer");
     },
-    async close() {
-      for (const made of sessions.values()) await made.then((running) => running.release()).catch(() => void 0);
-      sessions.clear();
-    }
+    // The process outlives the model: the run ends it.
+    close: () => Promise.resolve()
   };
 }
-function noSession(device, error) {
-  return new KernelError(
-    `no session could be made on the ${device} execution provider (${firstLine(error)}); run on a machine with such a device and its driver, or with execution-provider cpu`
-  );
-}
-function firstLine(error) {
-  const line = (String(error instanceof Error ? error.message : error).split("\n")[0] ?? "").slice(0, 2e3);
-  return printable(line.replace(/\/\S+\.(?:cc|h):\d+ (?:.* was false\. ?)?/, ""));
-}
-function feed(runtime, array, form) {
-  const values = array.data;
-  if (form === "float32") return new runtime.Tensor("float32", values, array.shape);
-  return new runtime.Tensor("uint16", form === "float16_bits" ? roundToFloat16(values) : roundToBfloat16(values), array.shape);
-}
-function outputValues(name, tensor, dtype) {
-  const { data, dims } = tensor;
-  if (tensor.type === "float32") return { data: roundToServing(data, dtype), shape: dims };
-  if (tensor.type === "uint16" && dtype !== "float32") {
-    const bits = data;
-    return { data: dtype === "bfloat16" ? bfloat16ToFloat32(bits) : float16ToFloat32(bits), shape: dims };
-  }
-  throw new KernelError(
-    `output ${printable(name)} has type ${tensor.type}; for ${dtype} it must be float32${dtype === "float32" ? "" : ` or uint16 (the bits of ${dtype})`}`
-  );
-}
-async function userModel(runtime, session, op, call, dtype) {
-  const feeds = {};
-  for (const meta of session.inputMetadata) {
-    const { name } = meta;
-    const type = meta.isTensor ? meta.type : "no tensor";
-    const array = call.inputs[name];
-    const attribute = call.attributes[name];
-    if (array !== void 0) {
-      if (type !== "float32" && !(type === "uint16" && dtype !== "float32")) {
-        throw new KernelError(
-          `input ${printable(name)} has type ${type}; for ${dtype} it must be float32${dtype === "float32" ? "" : ` or uint16 (the bits of ${dtype})`}`
-        );
-      }
-      feeds[name] = feed(runtime, array, type === "float32" ? "float32" : `${dtype}_bits`);
-    } else if (attribute !== void 0) {
-      feeds[name] = scalar(runtime, name, type, attribute);
-    } else {
-      const known = [...Object.keys(call.inputs), ...Object.keys(call.attributes)].join(", ");
-      throw new KernelError(`input ${printable(name)} is no tensor or attribute of ${op} here; there are: ${known}`);
-    }
-  }
-  const results = await session.run(feeds);
-  const contractName = (name) => name.startsWith(OUTPUT_PREFIX) ? name.slice(OUTPUT_PREFIX.length) : name;
-  return Object.fromEntries(Object.entries(results).map(([name, value]) => [contractName(name), outputValues(name, value, dtype)]));
-}
-function scalar(runtime, name, type, value) {
-  if (type === "float32" && typeof value === "number") return new runtime.Tensor("float32", Float32Array.of(value), []);
-  if (type === "int64" && typeof value === "number") return new runtime.Tensor("int64", BigInt64Array.of(BigInt(Math.trunc(value))), []);
-  if (type === "bool" && typeof value === "boolean") return new runtime.Tensor("bool", Uint8Array.of(value ? 1 : 0), []);
-  if (type === "string" && typeof value === "string") return new runtime.Tensor("string", [value], []);
-  throw new KernelError(
-    `input ${printable(name)} has type ${type}; the attribute is ${JSON.stringify(value)} and goes to a scalar float32, int64, bool or string`
+function compact(inputs) {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, { data, shape }]) => [
+      name,
+      { data: data.byteLength === data.buffer.byteLength ? data : data.slice(), shape }
+    ])
   );
 }
 
@@ -7710,7 +3167,7 @@ async function forward(runner2, program, checkpoint, options) {
     dtype: options.dtype,
     lanes: [lane],
     scanAll: false,
-    keepUntil: (index) => index,
+    keep: /* @__PURE__ */ new Map(),
     afterOp(index, op) {
       for (const name of Object.values(op.outputs)) {
         const at = program.hidden.indexOf(name);
@@ -7756,11 +3213,11 @@ async function readTokenizerFile(files, name, limit) {
   } finally {
     await source?.close();
   }
-  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 64)).toString("latin1");
-  if (head.startsWith("version https://git-lfs")) {
+  const head2 = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 64)).toString("latin1");
+  if (head2.startsWith("version https://git-lfs")) {
     throw invalid(name, 'this is a Git LFS pointer, not the file itself; run "git lfs pull" in the model folder');
   }
-  if (/^\s*<(?:!doctype|html|head|\?xml)/i.test(head)) {
+  if (/^\s*<(?:!doctype|html|head|\?xml)/i.test(head2)) {
     throw invalid(name, "this is a web page, not a tokenizer: a proxy or a login page answered the download; download it again");
   }
   return bytes;
@@ -7963,8 +3420,8 @@ function readVocabulary(model, settings) {
     size = Math.max(size, token.id + 1);
   }
   const own = [settings.bosToken === null ? model.bosId : null, settings.eosToken === null ? model.eosId : null];
-  const named = [...settings.specialTokens, ...own.flatMap((id) => id === null ? [] : [model.pieces[id] ?? ""])];
-  for (const token of named) {
+  const named2 = [...settings.specialTokens, ...own.flatMap((id) => id === null ? [] : [model.pieces[id] ?? ""])];
+  for (const token of named2) {
     const id = ids.get(token);
     if (id === void 0) continue;
     special.set(token, id);
@@ -8009,8 +3466,8 @@ function decodeRuns(processor, ids, pieces, vocabulary2) {
   return text;
 }
 function refuseTiktoken(file, bytes) {
-  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 64)).toString("latin1");
-  if (/^[A-Za-z0-9+/]+={0,2} \d+\n/.test(head)) {
+  const head2 = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 64)).toString("latin1");
+  if (/^[A-Za-z0-9+/]+={0,2} \d+\n/.test(head2)) {
     throw invalid(file, "this is a tiktoken vocabulary, not a SentencePiece model; add the tokenizer.json of the same model");
   }
 }
@@ -11010,10 +6467,10 @@ function hostilePattern(pattern) {
     else if (classDepth > 0) continue;
     else if (character === "(") groups.push(false);
     else if (character === ")" && groups.length > 1) {
-      const repeats = groups.pop() === true;
+      const repeats3 = groups.pop() === true;
       const unbounded = UNBOUNDED.test(pattern.slice(at + 1, at + 12));
-      if (repeats && unbounded) return "it repeats a group that itself repeats without bound, so that matching can take exponential time";
-      if (repeats || unbounded) groups[groups.length - 1] = true;
+      if (repeats3 && unbounded) return "it repeats a group that itself repeats without bound, so that matching can take exponential time";
+      if (repeats3 || unbounded) groups[groups.length - 1] = true;
     } else if (character !== void 0 && UNBOUNDED.test(pattern.slice(at, at + 12))) groups[groups.length - 1] = true;
   }
   return null;
@@ -11311,25 +6768,31 @@ var runner;
 function engine() {
   return runner ??= loadOnnxRuntime().then((ort) => ({ ort, runner: createOpRunner(ort) }));
 }
-async function runJob(job, onLayer) {
+async function runJob(job, line) {
   switch (job.kind) {
     case "tokenize": {
       const tokenizer = await loadTokenizer(await openFolder(job.model));
       return job.texts.map((text) => tokenizer.encode(text));
     }
+    case "detokenize": {
+      const tokenizer = await loadTokenizer(await openFolder(job.model));
+      return job.ids.map((ids) => tokenizer.decode(ids));
+    }
     case "diff":
-      return withCheckpoint(job.model, (checkpoint, config) => diff(job, checkpoint, config, onLayer));
+      return withCheckpoint(
+        arrivingFiles(await openFolder(job.model), job.arriving, line.ask),
+        (checkpoint, config) => diff(job, checkpoint, config, line)
+      );
     case "reference":
-      return withCheckpoint(job.model, async (checkpoint, config) => {
+      return withCheckpoint(await openFolder(job.model), async (checkpoint, config) => {
         const program = buildProgram(config);
         checkWeights(program, checkpoint);
         const recipe = job.recipe === "oracle" ? ORACLE : eager(job.dtype);
-        return forward((await engine()).runner, program, checkpoint, { ids: job.ids, dtype: job.dtype, recipe, onLayer });
+        return forward((await engine()).runner, program, checkpoint, { ids: job.ids, dtype: job.dtype, recipe, onLayer: line.onLayer });
       });
   }
 }
-async function withCheckpoint(model, use) {
-  const files = await openFolder(model);
+async function withCheckpoint(files, use) {
   const config = await readModelConfig(files);
   const checkpoint = await openCheckpoint(files);
   try {
@@ -11338,37 +6801,49 @@ async function withCheckpoint(model, use) {
     await checkpoint.close();
   }
 }
-async function diff(job, checkpoint, config, onLayer) {
+async function diff(job, checkpoint, config, line) {
   const program = buildProgram(config);
   checkWeights(program, checkpoint);
   const { ort, runner: ops } = await engine();
-  const usable = job.kernels.filter(({ dtypes }) => dtypes.includes(job.dtype));
-  const made = usable.map((manifest) => onnxruntimeKernel(ort, onnxruntimeVersion(), manifest, job.execution_provider));
-  const onCpu = job.require_gpu ? made.find(({ gpu }) => !gpu) : void 0;
-  if (onCpu !== void 0) throw new ModelError("no_gpu", `require-gpu is set, but kernel ${onCpu.name} would run on ${onCpu.device}`);
+  const forDtype = ({ dtypes }) => dtypes.includes(job.dtype);
+  const usable = job.kernels.filter(forDtype);
+  const unfused = job.unfused.filter(forDtype).map((manifest) => remoteKernel(manifest, job.dtype, line.ask));
+  const kernels = usable.map(
+    (manifest) => runsInThread(manifest, job.execution_provider) ? onnxruntimeKernel(ort, onnxruntimeVersion(), manifest, job.execution_provider) : remoteKernel(manifest, job.dtype, line.ask)
+  );
   try {
-    return await numericDiff(ops, {
-      program,
-      checkpoint,
-      dtype: job.dtype,
-      prompts: job.prompts,
-      kernels: made,
-      layers: job.layers,
-      limits: job.limits,
-      onLayer
-    });
+    return await numericDiff(ops, { ...job, config, program, checkpoint, kernels, unfused, onLayer: line.onLayer });
   } finally {
-    await Promise.all(made.map((kernel) => kernel.close()));
+    await Promise.all(kernels.map((kernel) => kernel.close()));
   }
+}
+function runsInThread(manifest, provider) {
+  return manifest.backend === "onnxruntime" && manifest.operator !== void 0 && provider === "cpu";
 }
 
 // src/worker.ts
 var port = parentPort;
 if (port === null) throw new Error("worker.js is started by the other doors, not by hand");
-port.on("message", (job) => {
-  const send = (answer) => port.postMessage(answer);
-  runJob(job, (layer) => send({ kind: "layer", layer })).then(
-    (result) => port.postMessage({ kind: "done", result }, movable(result)),
+var asked = /* @__PURE__ */ new Map();
+var questions = 0;
+function ask(question) {
+  const id = questions++;
+  return new Promise((resolve3) => {
+    asked.set(id, resolve3);
+    send({ kind: "ask", id, question });
+  });
+}
+function send(answer, movable2 = []) {
+  port?.postMessage(answer, movable2);
+}
+port.on("message", (message) => {
+  if (message.kind === "reply") {
+    asked.get(message.id)?.(message.reply);
+    asked.delete(message.id);
+    return;
+  }
+  runJob(message.job, { onLayer: (layer) => send({ kind: "layer", layer }), ask }).then(
+    (result) => send({ kind: "done", result }, movable(result)),
     (error) => send({
       kind: "failed",
       code: error instanceof ModelError ? error.code : null,

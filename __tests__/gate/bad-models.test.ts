@@ -69,7 +69,7 @@ const CASES: readonly Case[] = [
     what: 'unknown model_type',
     change: (f) => changeJson(join(f, 'config.json'), { model_type: 'mamba' }),
     code: 'unknown_model_type',
-    message: /"mamba" is not built in; known: ernie4_5, gemma3_text, llama, mistral, qwen3/,
+    message: /"mamba" is not built in; known: ernie4_5, gemma2, gemma3_text, llama, mistral, olmo2, phi3, qwen2, qwen3/,
     static: true,
   },
   {

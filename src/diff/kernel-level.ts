@@ -323,6 +323,8 @@ export function smallestScaleError(measure: Measure, dtype: ServingDtype, limits
 
 /** What would have been seen at every site: the largest of its outputs. Where something was seen already there is nothing to look for. */
 function smallestOf(entries: readonly Entry[], dtype: ServingDtype, limits: NumericThresholds): number | null {
-  const seen = entries.flatMap(({ measure }) => smallestScaleError(measure, dtype, limits) ?? []);
+  const seen = entries.flatMap(({ measure }) =>
+    judgeMeasure(measure, dtype, limits).level === 'fail' ? [] : (smallestScaleError(measure, dtype, limits) ?? []),
+  );
   return seen.length === 0 ? null : Math.max(...seen);
 }

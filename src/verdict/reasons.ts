@@ -90,6 +90,11 @@ function kernelReason(kernel: KernelResult, limits: NumericThresholds): Reason {
   };
 }
 
+/** Whether a level is open because its criteria let a known fault pass. */
+function isCanary(said: string): boolean {
+  return said.startsWith('canary ');
+}
+
 function ratioFacts(kernel: KernelResult, limits: NumericThresholds): string[] {
   const ratios: [string, number | null][] = [
     ['accuracy_ratio', kernel.accuracy_ratio],
@@ -98,11 +103,6 @@ function ratioFacts(kernel: KernelResult, limits: NumericThresholds): string[] {
   return ratios.flatMap(([name, ratio]) =>
     ratio === null || ratio <= limits.pass_ratio ? [] : [aboveFact(name, ratio, [limits.warn_ratio, limits.pass_ratio])],
   );
-}
-
-/** Whether a level is open because its criteria let a known fault pass. */
-function isCanary(said: string): boolean {
-  return said.startsWith('canary ');
 }
 
 const MODEL_CODES = { fail: 'model_fail', warn: 'model_warn', inconclusive: 'model_inconclusive', pass: 'model_pass' } as const;

@@ -1,0 +1,16 @@
+import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);
+import {
+  compareWithBaseline,
+  readBaseline
+} from "./chunk-NSMBCR6O.js";
+import "./chunk-2SLFHQY3.js";
+import "./chunk-FQ5EJL4L.js";
+import "./chunk-2WZLVRTP.js";
+import "./chunk-PWNSI2Q6.js";
+import "./chunk-HEL6FPUC.js";
+import "./chunk-4PW6NF73.js";
+import "./chunk-H45APEIH.js";
+export {
+  compareWithBaseline,
+  readBaseline
+};

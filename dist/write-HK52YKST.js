@@ -1,0 +1,17 @@
+import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);
+import {
+  serializeReport,
+  writeReport
+} from "./chunk-Z6TKIVOU.js";
+import "./chunk-FQ5EJL4L.js";
+import "./chunk-2WZLVRTP.js";
+import "./chunk-OZ572O3U.js";
+import "./chunk-YLIEQIIC.js";
+import "./chunk-PWNSI2Q6.js";
+import "./chunk-HEL6FPUC.js";
+import "./chunk-4PW6NF73.js";
+import "./chunk-H45APEIH.js";
+export {
+  serializeReport,
+  writeReport
+};
