@@ -51,7 +51,11 @@ describe('fused-compat kernels', () => {
     ['an unknown op', { ...NORM, op: 'rmsnorm' }, /op is "rmsnorm"; it must be one of .*rms_norm/],
     ['a backend of a later version', { ...NORM, backend: 'triton' }, /backend is "triton"; it must be one of onnxruntime/],
     ['neither operator nor model', { ...NORM, operator: undefined }, /either operator .* or model/],
-    ['a model outside the repository', { ...NORM, operator: undefined, model: '../x.onnx' }, /model "\.\.\/x\.onnx" does not exist, or leads outside of the repository/],
+    [
+      'a model outside the repository',
+      { ...NORM, operator: undefined, model: '../x.onnx' },
+      /model "\.\.\/x\.onnx" does not exist, or leads outside of the repository/,
+    ],
     ['text that is not JSON', '{', /not readable as JSON/],
   ])('exits 2 and names file and key for %s', async (name, content, message) => {
     const folder = `bad-${name.replaceAll(' ', '-')}`;
