@@ -59,7 +59,7 @@ describe('manifests', () => {
     [
       'an op that is no contract',
       { ...GOOD, op: 'rmsnorm' },
-      /k\/kernel\.json: op is "rmsnorm"; it must be one of rms_norm, add_rms_norm, .*swiglu_mlp, decoder_layer, model$/,
+      /k\/kernel\.json: op is "rmsnorm"; it must be one of rms_norm, add_rms_norm, .*swiglu_mlp, decoder_layer, model, generate$/,
     ],
     [
       'a dtype that is no serving dtype',
