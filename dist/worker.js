@@ -2872,22 +2872,7 @@ async function numericDiff(runner2, options) {
   const results = standing.map((kernel) => records.get(kernel).result(standards.get(kernel)?.result()));
   const levels = [...results.map(({ status: status2 }) => status2), ...model === null ? [] : [model.status]];
   const status = ["fail", "inconclusive", "warn"].find((level) => levels.includes(level)) ?? "pass";
-  const placed = diff2.timed.map(({ kernel, site }) => ({ kernel, site, inputs: inputs.get(site) }));
-  const timed = [...placed, ...[...models, ...generators].map(({ kernel, call }) => ({ kernel, ...call }))].flatMap(
-    ({ kernel, site, inputs: given }) => {
-      const device = devices.get(kernel);
-      const ran = device !== void 0 && !(device instanceof KernelError) && !records.get(kernel).failed;
-      return ran && given !== void 0 ? [{ kernel, device, site, inputs: given }] : [];
-    }
-  );
-  const written = [
-    ...assemblies.map((each, i) => failures[i]?.length === 0 ? { kind: "sites", placements: each } : null),
-    ...models.map(
-      (each) => each.failure === null ? { kind: "model", logits: (ids) => logitsOf2(each, ids, dtype) } : null
-    ),
-    ...generators.map(({ texts }) => texts === null ? null : { kind: "texts", texts })
-  ];
-  const fusedModel = worst === null ? null : written[levelOf2.indexOf(worst)] ?? null;
+  const fusedModel = worst === null ? null : writers(diff2, assemblies, failures, generators)[levelOf2.indexOf(worst)] ?? null;
   const noises = logits.perPosition(noise).map((position) => position.noise);
   const smallest = results.flatMap(({ smallest_scale_error: smallestOf2 }) => smallestOf2 ?? []);
   return {
@@ -2902,13 +2887,31 @@ async function numericDiff(runner2, options) {
       noise: noises.sort((a, b) => a - b)[noises.length >> 1],
       decisive_margin: limits.decisive_margin
     }),
-    performance: await measurePerformance(diff2, timed),
+    performance: await measurePerformance(diff2, timedCalls(diff2, devices, inputs, generators)),
     canaries: [
       ...standing.flatMap((kernel) => records.get(kernel).canaries),
       ...model === null ? [] : watched.canaries
     ],
     smallest_scale_error: smallest.length === 0 ? null : Math.max(...smallest)
   };
+}
+function timedCalls({ timed, models, records }, devices, inputs, generators) {
+  const placed = timed.map(({ kernel, site }) => ({ kernel, site, inputs: inputs.get(site) }));
+  const whole = [...models, ...generators].map(({ kernel, call }) => ({ kernel, ...call }));
+  return [...placed, ...whole].flatMap(({ kernel, site, inputs: given }) => {
+    const device = devices.get(kernel);
+    const ran = device !== void 0 && !(device instanceof KernelError) && !records.get(kernel).failed;
+    return ran && given !== void 0 ? [{ kernel, device, site, inputs: given }] : [];
+  });
+}
+function writers({ models, dtype }, assemblies, failures, generators) {
+  return [
+    ...assemblies.map((placements, i) => failures[i]?.length === 0 ? { kind: "sites", placements } : null),
+    ...models.map(
+      (each) => each.failure === null ? { kind: "model", logits: (ids) => logitsOf2(each, ids, dtype) } : null
+    ),
+    ...generators.map(({ texts }) => texts === null ? null : { kind: "texts", texts })
+  ];
 }
 async function causesOf(diff2, models, levels) {
   const causes = await findCauses(diff2, diff2.suspects);

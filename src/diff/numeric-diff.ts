@@ -178,23 +178,8 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   const results = standing.map((kernel) => (records.get(kernel) as KernelRecord).result(standards.get(kernel)?.result()));
   const levels = [...results.map(({ status }) => status), ...(model === null ? [] : [model.status])];
   const status = (['fail', 'inconclusive', 'warn'] as const).find((level) => levels.includes(level)) ?? 'pass';
-  const placed = diff.timed.map(({ kernel, site }) => ({ kernel, site, inputs: inputs.get(site) }));
-  const timed = [...placed, ...[...models, ...generators].map(({ kernel, call }) => ({ kernel, ...call }))].flatMap(
-    ({ kernel, site, inputs: given }): Timed[] => {
-      const device = devices.get(kernel);
-      const ran = device !== undefined && !(device instanceof KernelError) && !(records.get(kernel) as KernelRecord).failed;
-      return ran && given !== undefined ? [{ kernel, device, site, inputs: given }] : [];
-    },
-  );
-  const written: readonly (FusedModel | null)[] = [
-    ...assemblies.map((each, i): FusedModel | null => (failures[i]?.length === 0 ? { kind: 'sites', placements: each } : null)),
-    ...models.map((each): FusedModel | null =>
-      each.failure === null ? { kind: 'model', logits: (ids) => logitsOf(each, ids, dtype) } : null,
-    ),
-    ...generators.map(({ texts }): FusedModel | null => (texts === null ? null : { kind: 'texts', texts })),
-  ];
   // Of several models with kernels standing in, the one that the model level tells of.
-  const fusedModel = worst === null ? null : (written[levelOf.indexOf(worst)] ?? null);
+  const fusedModel = worst === null ? null : (writers(diff, assemblies, failures, generators)[levelOf.indexOf(worst)] ?? null);
   const noises = logits.perPosition(noise).map((position) => position.noise);
   const smallest = results.flatMap(({ smallest_scale_error: smallestOf }) => smallestOf ?? []);
   return {
@@ -212,13 +197,45 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
             noise: noises.sort((a, b) => a - b)[noises.length >> 1] as number,
             decisive_margin: limits.decisive_margin,
           }),
-    performance: await measurePerformance(diff, timed),
+    performance: await measurePerformance(diff, timedCalls(diff, devices, inputs, generators)),
     canaries: [
       ...standing.flatMap((kernel) => (records.get(kernel) as KernelRecord).canaries),
       ...(model === null ? [] : watched.canaries),
     ],
     smallest_scale_error: smallest.length === 0 ? null : Math.max(...smallest),
   };
+}
+
+/** The calls that are timed: of each started kernel that did not give up, at its site or on a whole prompt. */
+function timedCalls(
+  { timed, models, records }: Diff,
+  devices: ReadonlyMap<Kernel, KernelDevice | KernelError>,
+  inputs: ReadonlyMap<Site, Tensors>,
+  generators: readonly Generator[],
+): Timed[] {
+  const placed = timed.map(({ kernel, site }) => ({ kernel, site, inputs: inputs.get(site) }));
+  const whole = [...models, ...generators].map(({ kernel, call }) => ({ kernel, ...call }));
+  return [...placed, ...whole].flatMap(({ kernel, site, inputs: given }): Timed[] => {
+    const device = devices.get(kernel);
+    const ran = device !== undefined && !(device instanceof KernelError) && !(records.get(kernel) as KernelRecord).failed;
+    return ran && given !== undefined ? [{ kernel, device, site, inputs: given }] : [];
+  });
+}
+
+/** What can write text, in the order of the model levels; null for what gave up. */
+function writers(
+  { models, dtype }: Diff,
+  assemblies: readonly (readonly Placement<Kernel>[])[],
+  failures: readonly (readonly string[])[],
+  generators: readonly Generator[],
+): (FusedModel | null)[] {
+  return [
+    ...assemblies.map((placements, i): FusedModel | null => (failures[i]?.length === 0 ? { kind: 'sites', placements } : null)),
+    ...models.map((each): FusedModel | null =>
+      each.failure === null ? { kind: 'model', logits: (ids) => logitsOf(each, ids, dtype) } : null,
+    ),
+    ...generators.map(({ texts }): FusedModel | null => (texts === null ? null : { kind: 'texts', texts })),
+  ];
 }
 
 /** Causes of the kernels' faults at their sites, and of those that are whole models. */
