@@ -76,6 +76,10 @@ import { parentPort } from "node:worker_threads";
 init_errors();
 
 // src/kernels/sites.ts
+function besideProgram(op) {
+  const none = /* @__PURE__ */ new Map();
+  return { op, start: 0, end: 0, layer: null, name: "model", inputs: none, weights: none, outputs: none, attributes: {} };
+}
 function findSites(program, op, config = {}) {
   const contract = CONTRACTS.get(op);
   if (contract === void 0) throw new Error(`no contract ${op}`);
@@ -1714,17 +1718,7 @@ import { resolve } from "node:path";
 function isGenerator({ op }) {
   return op === "generate";
 }
-var SITE = {
-  op: "generate",
-  start: 0,
-  end: 0,
-  layer: null,
-  name: "model",
-  inputs: /* @__PURE__ */ new Map(),
-  weights: /* @__PURE__ */ new Map(),
-  outputs: /* @__PURE__ */ new Map(),
-  attributes: {}
-};
+var SITE = besideProgram("generate");
 async function judgeGenerator(options, kernel, record) {
   const prompts = options.prompts.filter((prompt) => roomAfter(options.program, prompt) > 0).slice(0, PROMPTS);
   const calls = prompts.map((prompt) => callOf(options, prompt));
@@ -2718,17 +2712,7 @@ import { resolve as resolve2 } from "node:path";
 function isWholeModel({ op }) {
   return op === LOGITS.op;
 }
-var LOGITS = {
-  op: "model",
-  start: 0,
-  end: 0,
-  layer: null,
-  name: "model",
-  inputs: /* @__PURE__ */ new Map(),
-  weights: /* @__PURE__ */ new Map(),
-  outputs: /* @__PURE__ */ new Map(),
-  attributes: {}
-};
+var LOGITS = besideProgram("model");
 function wholeModel(kernel, record, options) {
   const { program, dtype, sequence } = options;
   const attributes2 = { model_path: resolve2(options.model), vocab_size: program.vocab_size };

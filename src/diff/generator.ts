@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import type { Program } from '../architectures/program.js';
 import type { NumericThresholds } from '../config/types.js';
 import { KernelError, type Kernel } from '../kernels/kernel.js';
-import type { Site } from '../kernels/sites.js';
+import { besideProgram } from '../kernels/sites.js';
 import type { Recipe } from '../reference/recipes.js';
 import type { ModelLevel } from '../report/types.js';
 import { endTokens, MAX_NEW_TOKENS, PROMPTS, roomAfter } from './generation.js';
@@ -38,17 +38,7 @@ export function isGenerator({ op }: Kernel): boolean {
   return op === 'generate';
 }
 
-const SITE: Site = {
-  op: 'generate',
-  start: 0,
-  end: 0,
-  layer: null,
-  name: 'model',
-  inputs: new Map(),
-  weights: new Map(),
-  outputs: new Map(),
-  attributes: {},
-};
+const SITE = besideProgram('generate');
 
 /** Calls a kernel and judges its texts. What it does wrong is in its record and its level. */
 export async function judgeGenerator(options: GeneratorOptions, kernel: Kernel, record: KernelRecord): Promise<Generator> {

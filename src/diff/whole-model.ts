@@ -4,7 +4,7 @@
 import { resolve } from 'node:path';
 import type { Program } from '../architectures/program.js';
 import { KernelError, type Kernel } from '../kernels/kernel.js';
-import type { Site } from '../kernels/sites.js';
+import { besideProgram } from '../kernels/sites.js';
 import type { NdArray } from '../reference/ndarray.js';
 import type { Sequence } from '../reference/sequence.js';
 import type { ServingDtype } from '../report/types.js';
@@ -42,17 +42,7 @@ export function isWholeModel({ op }: Kernel): boolean {
 }
 
 /** Where the differences of logits are noted. */
-const LOGITS: Site = {
-  op: 'model',
-  start: 0,
-  end: 0,
-  layer: null,
-  name: 'model',
-  inputs: new Map(),
-  weights: new Map(),
-  outputs: new Map(),
-  attributes: {},
-};
+const LOGITS = besideProgram('model');
 
 /** Its logits, [tokens, vocab_size] float32 per prompt, are all that is kept. */
 export function wholeModel(kernel: Kernel, record: KernelRecord, options: WholeModelOptions): WholeModel {

@@ -22,6 +22,12 @@ export interface Site {
 
 type Config = Readonly<Record<string, unknown>>;
 
+/** Where a kernel is noted that is a whole model: beside the program, at none of its ops. */
+export function besideProgram(op: 'model' | 'generate'): Site {
+  const none = new Map<string, never>();
+  return { op, start: 0, end: 0, layer: null, name: 'model', inputs: none, weights: none, outputs: none, attributes: {} };
+}
+
 /**
  * All sites of a contract in program order; none for a contract that stands for the whole model.
  * @param config config.json, whose numbers, words and switches go to kernels that are a whole layer
