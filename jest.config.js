@@ -7,7 +7,8 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   resolver: 'ts-jest-resolver',
   transform: { '^.+\\.ts$': ['ts-jest', { useESM: true }] },
-  testTimeout: 60_000,
+  // The longest test takes 15 s on two idle cores; runners are shared.
+  testTimeout: 180_000,
   // jest leaves one core idle by default: on a machine with two, the tests would run one file after the other, in 16 minutes.
   maxWorkers: '100%',
 };

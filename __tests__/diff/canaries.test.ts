@@ -1,9 +1,9 @@
 // Known faults planted into the reference, and the smallest scale error that a run can see: on real sites of small models.
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { modelCanary, plantCanaries, zeroLogits, type KnownOutputs, type PlantedCanary } from '../../src/diff/canaries.js';
+import { modelCanary, plantCanaries, zeroLogits, type PlantedCanary } from '../../src/diff/canaries.js';
 import { judgeMeasure, kernelRecord, smallestScaleError } from '../../src/diff/kernel-level.js';
-import { measure } from '../../src/diff/measure.js';
+import { measure, yardstick, yardstickOf } from '../../src/diff/measure.js';
 import { normal, randomInputs, range } from '../../src/diff/probe-inputs.js';
 import { runSite, type Tensors } from '../../src/diff/site.js';
 import type { Kernel } from '../../src/kernels/kernel.js';
@@ -41,7 +41,7 @@ afterAll(() => model.checkpoint.close());
 interface Planting {
   readonly sequence?: Sequence;
   readonly limits?: typeof LIMITS;
-  readonly change?: (known: KnownOutputs) => KnownOutputs;
+  readonly change?: (recipes: readonly Tensors[]) => Tensors[];
   readonly inputs?: (inputs: Tensors) => Tensors;
 }
 
@@ -52,8 +52,11 @@ async function planted(op: string, { sequence = PROMPTS, limits = LIMITS, change
   const random = randomInputs(model.program, site, DTYPE, positions, 1);
   const inputs = made === undefined ? random : made(random);
   const run = (recipe: (typeof RECIPES)[number]) => runSite(context, site, recipe, inputs, sequence);
-  const known = { oracle: await run(ORACLE), recipes: await Promise.all(RECIPES.map(run)) };
-  return plantCanaries(context, site, inputs, change === undefined ? known : change(known));
+  const oracle = await run(ORACLE);
+  const given = await Promise.all(RECIPES.map(run));
+  const recipes = change === undefined ? given : change(given);
+  const yardsticks = Object.fromEntries(Object.keys(oracle).map((name) => [name, yardstickOf(name, oracle, recipes, DTYPE)]));
+  return plantCanaries(context, site, inputs, { eager: recipes[0] as Tensors, yardsticks });
 }
 
 const names = (canaries: readonly PlantedCanary[]) => canaries.map(({ name }) => name);
@@ -114,9 +117,9 @@ describe('the canaries of an op', () => {
 
   test('pass where a recipe is so far off that the noise floor hides everything, and say so', async () => {
     // As a recipe would be that gives half of what it should.
-    const halved = (known: KnownOutputs): KnownOutputs => {
+    const halved = (recipes: readonly Tensors[]): Tensors[] => {
       const half = ({ y }: Tensors): Tensors => ({ y: { data: (y as Tensors[string]).data.map((v) => v / 2), shape: y?.shape ?? [] } });
-      return { ...known, recipes: known.recipes.map(half) };
+      return recipes.map(half);
     };
     const canaries = await planted('rms_norm', { change: halved });
     expect(missed(canaries)).toEqual(['zeros', 'scale_1_percent', 'dropped_tail', 'wrong_eps']);
@@ -165,7 +168,7 @@ describe('a kernel beside a canary that passed', () => {
     const eager = roundToServing(Float32Array.from(oracle), DTYPE);
     const fused = eager.map((value) => value * factor);
     const record = kernelRecord(kernel, device, ['eager'], DTYPE, LIMITS);
-    record.add(site, 'y', measure(fused, oracle, [eager], DTYPE));
+    record.add(site, 'y', measure(fused, yardstick(oracle, [eager], DTYPE)));
     record.watched([canary(caught)]);
     expect(record.canaries).toEqual([{ kernel: 'k', ...canary(caught) }]);
     return record.result();
@@ -217,7 +220,7 @@ describe('the smallest scale error that can be seen', () => {
         Float32Array.from(exact, (value) => value * scale),
         dtype,
       );
-    return measure(round(factor), exact, [round(1)], dtype);
+    return measure(round(factor), yardstick(exact, [round(1)], dtype));
   }
 
   test.each([
@@ -242,7 +245,7 @@ describe('the smallest scale error that can be seen', () => {
     expect(of(24)).toBeGreaterThan(of(2048));
     // Too few for a standard error: what accuracy_ratio sees is left.
     expect(of(1)).toBeGreaterThan(0.001);
-    const nothing = measure(new Float32Array(4), new Float64Array(4), [new Float32Array(4)], DTYPE);
+    const nothing = measure(new Float32Array(4), yardstick(new Float64Array(4), [new Float32Array(4)], DTYPE));
     expect(smallestScaleError(nothing, DTYPE, LIMITS)).toBeNull();
   });
 });

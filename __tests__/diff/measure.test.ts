@@ -1,17 +1,13 @@
 // The measures of one output, against values worked out by hand.
 
 import { describe, expect, test } from '@jest/globals';
-import { measure, UNIT_ROUNDOFF, type Measure } from '../../src/diff/measure.js';
+import { measure, UNIT_ROUNDOFF, yardstick, type Measure } from '../../src/diff/measure.js';
 import type { ServingDtype } from '../../src/report/types.js';
 
 /** Fused against an oracle; eager is right where it is not given. */
 function measured(fused: number[], oracle: number[], dtype: ServingDtype = 'float32', recipes: number[][] = [oracle]): Measure {
-  return measure(
-    Float32Array.from(fused),
-    Float64Array.from(oracle),
-    recipes.map((values) => Float32Array.from(values)),
-    dtype,
-  );
+  const given = recipes.map((values) => Float32Array.from(values));
+  return measure(Float32Array.from(fused), yardstick(Float64Array.from(oracle), given, dtype));
 }
 
 describe('differences from eager', () => {

@@ -1,7 +1,7 @@
 // Which rows are wrong and how, in words.
 
 import { describe, expect, test } from '@jest/globals';
-import { measure } from '../../src/diff/measure.js';
+import { measure, yardstick } from '../../src/diff/measure.js';
 import { describeRows, differingRows, rowNames, wrongRows, type Compared } from '../../src/diff/rows.js';
 
 test.each([
@@ -22,7 +22,7 @@ function compared(change: (value: number, row: number) => number): Compared {
   const oracle = Float64Array.from({ length: 32 }, (_, i) => (i % 2 === 0 ? 1 : -1) * (1 + i / 64));
   const eager = Float32Array.from(oracle, (value) => value * (1 + 2 ** -9));
   const fused = Float32Array.from(oracle, (value, i) => change(value, Math.floor(i / 8)));
-  return { fused, oracle, measure: measure(fused, oracle, [eager], 'bfloat16'), rows: [10, 11, 12, 13] };
+  return { fused, oracle, measure: measure(fused, yardstick(oracle, [eager], 'bfloat16')), rows: [10, 11, 12, 13] };
 }
 
 describe('wrong rows are told by their numbers and by what is wrong', () => {

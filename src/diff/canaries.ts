@@ -10,7 +10,7 @@ import type { Sequence } from '../reference/sequence.js';
 import { roundToServing } from '../reference/served-weights.js';
 import type { Canary, ModelLevel, ServingDtype } from '../report/types.js';
 import { judgeMeasure, place } from './kernel-level.js';
-import { measure } from './measure.js';
+import { measure, type Yardstick } from './measure.js';
 import { runSite, type SiteContext, type Tensors } from './site.js';
 
 export interface CanaryContext extends SiteContext {
@@ -20,10 +20,11 @@ export interface CanaryContext extends SiteContext {
   readonly limits: NumericThresholds;
 }
 
-/** What the oracle and the recipes give at the site, eager first. */
+/** What the reference gives at the site. */
 export interface KnownOutputs {
-  readonly oracle: Tensors;
-  readonly recipes: readonly Tensors[];
+  readonly eager: Tensors;
+  /** What answers are measured against, by output. */
+  readonly yardsticks: Readonly<Record<string, Yardstick>>;
 }
 
 /** A canary before it is known which kernel it stands beside. */
@@ -60,7 +61,7 @@ const ENOUGH_FOR_SCALE = 512;
  * @returns those that change the output on this data at all
  */
 export async function plantCanaries(context: CanaryContext, site: Site, inputs: Tensors, known: KnownOutputs): Promise<PlantedCanary[]> {
-  const eager = known.recipes[0] as Tensors;
+  const { eager } = known;
   const canaries: PlantedCanary[] = [];
   // One at a time: a mutant is as large as the site's output.
   for (const make of [
@@ -82,15 +83,14 @@ export async function plantCanaries(context: CanaryContext, site: Site, inputs: 
 
 /** By the criteria of the kernels; caught when every output that the fault changes fails. Null: it changes none. */
 function judgeMutant({ dtype, limits }: CanaryContext, site: Site, mutant: Mutant, known: KnownOutputs): PlantedCanary | null {
-  const eager = known.recipes[0] as Tensors;
+  const { eager } = known;
   const { name } = mutant;
   const where = `${place(site)}, ${mutant.words}`;
   let caught: PlantedCanary | null = null;
   for (const [output, array] of Object.entries(mutant.outputs)) {
     const change = relativeChange(array.data, (eager[output] as NdArray).data);
     if (change === 0 || change < mutant.least || array.data.length < mutant.elements) continue;
-    const recipes = known.recipes.map((values) => (values[output] as NdArray).data as Float32Array);
-    const measured = measure(array.data as Float32Array, (known.oracle[output] as NdArray).data as Float64Array, recipes, dtype);
+    const measured = measure(array.data as Float32Array, known.yardsticks[output] as Yardstick);
     const { level, by, detail } = judgeMeasure(measured, dtype, limits);
     if (level !== 'fail') {
       const noise = measured.rms_oracle === 0 ? '' : ` while the noise floor is ${share(measured.rms_floor / measured.rms_oracle)}`;

@@ -10,7 +10,7 @@ import type { Sequence } from '../reference/sequence.js';
 import type { Cause } from '../report/types.js';
 import { accuracyRatio, judgeMeasure, place } from './kernel-level.js';
 import { hypotheses, type Hypothesis, type Subject } from './hypotheses.js';
-import { measure, type Measure } from './measure.js';
+import { measure, yardstickOf, type Measure } from './measure.js';
 import { callKernel, runSite, siteWeights, type Change, type SiteContext, type Tensors } from './site.js';
 
 /** A site at which a kernel leaves the reference. */
@@ -234,12 +234,7 @@ async function judged(
   const recipes: Tensors[] = [];
   for (const recipe of distinctRecipes(validRecipes(dtype), ops)) recipes.push(await runSite(by, site, recipe, inputs, sequence));
   const measures = Object.entries(outputs).map(([name, output]) =>
-    measure(
-      output.data as Float32Array,
-      oracle[name]?.data as Float64Array,
-      recipes.map((values) => values[name]?.data as Float32Array),
-      dtype,
-    ),
+    measure(output.data as Float32Array, yardstickOf(name, oracle, recipes, dtype)),
   );
   const total = (value: (each: Measure) => number) => measures.reduce((sum, each) => sum + value(each), 0);
   return {

@@ -1,8 +1,10 @@
 // Compares one output of one kernel call with the oracle, with eager and with every valid recipe. One pass of plain loops; no verdicts here.
 
+import type { NdArray } from '../reference/ndarray.js';
 import type { ServingDtype } from '../report/types.js';
 import { roundToFloat16 } from '../weights/values.js';
 import { roundToServing } from '../reference/served-weights.js';
+import type { Tensors } from './site.js';
 
 /** Unit roundoff: half the spacing of the dtype's numbers just above 1. */
 export const UNIT_ROUNDOFF: Readonly<Record<ServingDtype, number>> = { bfloat16: 2 ** -8, float16: 2 ** -11, float32: 2 ** -24 };
@@ -39,23 +41,60 @@ export interface Measure {
   readonly equal_to: readonly number[];
 }
 
+/** What every answer to the same call is measured against. */
+export interface Yardstick {
+  readonly dtype: ServingDtype;
+  /** The op in float64. */
+  readonly oracle: Float64Array;
+  /** Outputs of the valid recipes on the same inputs, eager first. */
+  readonly recipes: readonly Float32Array[];
+  readonly rms_oracle: number;
+  readonly rms_floor: number;
+  readonly max_floor: number;
+  readonly scale_floor: number;
+  /** 1 / oracle where a relative error counts for the scale error, else 0. */
+  readonly inverse: Float64Array;
+}
+
+/**
+ * @param oracle one output in float64
+ * @param recipes what the valid recipes give on the same inputs, eager first: float32 values of the serving dtype
+ */
+export function yardstick(oracle: Float64Array, recipes: readonly Float32Array[], dtype: ServingDtype): Yardstick {
+  const rounded = roundToServing(new Float32Array(oracle), dtype);
+  const rmsOracle = rootMeanSquare(oracle);
+  const inverse = inverses(oracle, rmsOracle / 16);
+  // Recipes that do the same at a site share their outputs.
+  const recipeErrors = [...new Set(recipes)].map((recipe) => errors(recipe, oracle, inverse));
+  const roundingError = errors(rounded, oracle, inverse);
+  // Where every correct answer is exact (a sum that needs no rounding), one ULP of a typical element still is no fault.
+  const least = UNIT_ROUNDOFF[dtype] * rmsOracle * 2 ** -4;
+  return {
+    dtype,
+    oracle,
+    recipes,
+    rms_oracle: rmsOracle,
+    rms_floor: Math.max(recipeErrors[0]?.rms ?? 0, roundingError.rms, least),
+    max_floor: Math.max(...recipeErrors.map(({ max }) => max), roundingError.max, least),
+    scale_floor: Math.max(...recipeErrors.map(({ scale }) => Math.abs(scale.mean))),
+    inverse,
+  };
+}
+
+/** The yardstick of one output of a site by the name that the contract gives it. */
+export function yardstickOf(name: string, oracle: Tensors, recipes: readonly Tensors[], dtype: ServingDtype): Yardstick {
+  const given = recipes.map((values) => (values[name] as NdArray).data as Float32Array);
+  return yardstick((oracle[name] as NdArray).data as Float64Array, given, dtype);
+}
+
 /**
  * Measures one output.
  * @param fused the kernel's output, float32 values of the serving dtype
- * @param oracle the same op in float64 on the same inputs
- * @param recipes outputs of the valid recipes on the same inputs, eager first
  */
-export function measure(fused: Float32Array, oracle: Float64Array, recipes: readonly Float32Array[], dtype: ServingDtype): Measure {
+export function measure(fused: Float32Array, { dtype, oracle, recipes, inverse, ...floors }: Yardstick): Measure {
   const eager = recipes[0] as Float32Array;
-  const rounded = roundToServing(Float32Array.from(oracle), dtype);
-  const error = errors(fused, oracle);
-  const recipeErrors = recipes.map((recipe) => errors(recipe, oracle));
-  const eagerError = recipeErrors[0] as (typeof recipeErrors)[number];
-  const roundingError = errors(rounded, oracle);
-  const rmsOracle = rootMeanSquare(oracle);
-  // Where every correct answer is exact (a sum that needs no rounding), one ULP of a typical element still is no fault.
-  const least = UNIT_ROUNDOFF[dtype] * rmsOracle * 2 ** -4;
-  const threshold = rmsOracle / 16;
+  const error = errors(fused, oracle, inverse);
+  const equal = new Map([...new Set(recipes)].map((recipe) => [recipe, equalCount(fused, recipe)]));
   return {
     elements: fused.length,
     ...difference(fused, eager),
@@ -63,12 +102,9 @@ export function measure(fused: Float32Array, oracle: Float64Array, recipes: read
     rms_error: error.rms,
     max_error: error.max,
     non_finite: error.nonFinite,
-    rms_oracle: rmsOracle,
-    rms_floor: Math.max(eagerError.rms, roundingError.rms, least),
-    max_floor: Math.max(...recipeErrors.map(({ max }) => max), roundingError.max, least),
-    scale: scaleError(fused, oracle, threshold),
-    scale_floor: Math.max(...recipes.map((recipe) => Math.abs(scaleError(recipe, oracle, threshold).mean))),
-    equal_to: recipes.map((recipe) => equalCount(fused, recipe)),
+    scale: error.scale,
+    ...floors,
+    equal_to: recipes.map((recipe) => equal.get(recipe) as number),
   };
 }
 
@@ -81,20 +117,52 @@ function rootMeanSquare(values: Float64Array): number {
   return Math.sqrt(sum / Math.max(1, values.length));
 }
 
-function errors(values: Float32Array, oracle: Float64Array): { rms: number; max: number; nonFinite: number } {
-  let sum = 0;
-  let max = 0;
-  let nonFinite = 0;
+/** A relative error of an element below the threshold says more of its rounding than of a factor. */
+function inverses(oracle: Float64Array, threshold: number): Float64Array {
+  const out = new Float64Array(oracle.length);
+  for (let i = 0; i < oracle.length; i++) {
+    const value = oracle[i] as number;
+    if (Math.abs(value) >= threshold && value !== 0 && Number.isFinite(value)) out[i] = 1 / value;
+  }
+  return out;
+}
+
+/**
+ * One pass, because these loops were a sixth of a numeric diff.
+ * @returns errors where the oracle is finite; `scale`: mean of (value − oracle) / oracle over the elements that count for it. A fault of 0.2 %
+ * shows there, hidden as it is in each element's rounding
+ */
+function errors(
+  values: Float32Array,
+  oracle: Float64Array,
+  inverse: Float64Array,
+): { rms: number; max: number; nonFinite: number; scale: ScaleError } {
+  let [sum, max, nonFinite, count, relatives, squares] = [0, 0, 0, 0, 0, 0];
   for (let i = 0; i < oracle.length; i++) {
     const expected = oracle[i] as number;
-    if (!Number.isFinite(expected)) continue;
-    const delta = Math.abs((values[i] as number) - expected);
-    if (delta <= Number.MAX_VALUE) {
+    const delta = (values[i] as number) - expected;
+    const size = Math.abs(delta);
+    if (size <= Number.MAX_VALUE) {
       sum += delta * delta;
-      if (delta > max) max = delta;
-    } else nonFinite++;
+      if (size > max) max = size;
+      const factor = inverse[i] as number;
+      if (factor !== 0) {
+        const relative = delta * factor;
+        count++;
+        relatives += relative;
+        squares += relative * relative;
+      }
+    } else if (Number.isFinite(expected)) nonFinite++;
   }
-  return { rms: Math.sqrt(sum / Math.max(1, oracle.length)), max, nonFinite };
+  const mean = count === 0 ? 0 : relatives / count;
+  // Of relative errors, whose mean is no larger than their spread by more than the digits of a double can bear.
+  const variance = Math.max(0, squares - mean * relatives) / (count - 1);
+  return {
+    rms: Math.sqrt(sum / Math.max(1, oracle.length)),
+    max,
+    nonFinite,
+    scale: { mean, standard_error: count < 2 ? Infinity : Math.sqrt(variance / count) },
+  };
 }
 
 function difference(fused: Float32Array, eager: Float32Array): { max_abs_diff: number; sum_abs_diff: number } {
@@ -148,23 +216,4 @@ function equalCount(a: Float32Array, b: Float32Array): number {
   let equal = 0;
   for (let i = 0; i < a.length; i++) if (a[i] === b[i]) equal++;
   return equal;
-}
-
-/** Mean of (value − oracle) / oracle over the elements with |oracle| ≥ threshold: a fault of 0.2 % shows here, hidden as it is in each element's rounding. */
-function scaleError(values: Float32Array, oracle: Float64Array, threshold: number): ScaleError {
-  let count = 0;
-  let mean = 0;
-  let squares = 0;
-  for (let i = 0; i < oracle.length; i++) {
-    const expected = oracle[i] as number;
-    if (!(Math.abs(expected) >= threshold) || expected === 0) continue;
-    const relative = ((values[i] as number) - expected) / expected;
-    if (!Number.isFinite(relative)) continue;
-    count++;
-    // Welford's update: the mean and the spread in one pass without cancellation.
-    const delta = relative - mean;
-    mean += delta / count;
-    squares += delta * (relative - mean);
-  }
-  return { mean, standard_error: count < 2 ? Infinity : Math.sqrt(squares / (count - 1) / count) };
 }

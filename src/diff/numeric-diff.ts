@@ -7,20 +7,20 @@ import { ModelError } from '../errors.js';
 import { KernelError, type Kernel, type KernelDevice, type Variant } from '../kernels/kernel.js';
 import { assemble, findSites, type Placement, type Site } from '../kernels/sites.js';
 import type { OpRunner } from '../reference/op-runner.js';
-import { ORACLE, validRecipes, type Recipe } from '../reference/recipes.js';
+import { ORACLE, sameRecipe, validRecipes, type Recipe } from '../reference/recipes.js';
 import { joinPrompts, type Sequence } from '../reference/sequence.js';
 import { walk, type Lane } from '../reference/walk.js';
 import type { Cause, ModelLevel, NumericResult, ServingDtype } from '../report/types.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { findResponsible, walkTrial } from './bisection.js';
-import { modelCanary, plantCanaries, zeroLogits, type PlantedCanary } from './canaries.js';
+import { modelCanary, plantCanaries, zeroLogits, type KnownOutputs, type PlantedCanary } from './canaries.js';
 import { findCauses, suspectList, type Suspects } from './causes.js';
 import { fusedLane, lookedAt } from './fused-lane.js';
 import { generate } from './generation.js';
 import { isGenerator, judgeGenerator, type Generator } from './generator.js';
 import { accuracyRatio, judgeMeasure, kernelRecord, type KernelRecord } from './kernel-level.js';
 import { logitsMeter, type LogitsMeter } from './logits-meter.js';
-import { measure } from './measure.js';
+import { measure, yardstickOf, type Yardstick } from './measure.js';
 import { measurePerformance, timedSite, type Timed } from './performance.js';
 import { findModelCause } from './model-causes.js';
 import { layerMeter, modelJudgement, modelLevels, worstLevel, type LayerMeter } from './model-level.js';
@@ -388,7 +388,7 @@ function canarySites(options: DiffOptions, sites: ReadonlyMap<Kernel, readonly S
 
 /** Runs the oracle, the other recipes and each kernel on eager's own inputs. Sites of the same op share the references. */
 async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]): Promise<void> {
-  const references = new Map<string, { oracle: Tensors; recipes: Tensors[]; canaries: PlantedCanary[] }>();
+  const references = new Map<string, KnownOutputs & { canaries: readonly PlantedCanary[] | null }>();
   for (const { kernel, site } of placements) {
     const record = diff.records.get(kernel) as KernelRecord;
     const inputs = laneInputs(site, diff.eagerLane);
@@ -397,22 +397,13 @@ async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]
     if (called === null) continue;
     const standard = diff.standards.get(kernel);
     const own = standard === undefined || standard.failed ? null : await answerOf(diff, kernel, site, given, 'standard', standard);
-    const run = (recipe: Recipe) => runSite(diff, site, recipe, inputs, diff.sequence);
-    const known = references.get(site.op) ?? {
-      oracle: await run(ORACLE),
-      recipes: [laneOutputs(site, diff.eagerLane), ...(await Promise.all(diff.recipes.slice(1).map(run)))],
-      canaries: [],
-    };
-    if (diff.canariesAt.get(site.op) === site.start) {
-      if (!references.has(site.op)) known.canaries = await plantCanaries(diff, site, inputs, known);
-      record.watched(known.canaries);
-    }
+    const known = references.get(site.op) ?? { ...(await referenceAt(diff, site, inputs)), canaries: null };
     references.set(site.op, known);
+    if (diff.canariesAt.get(site.op) === site.start) record.watched((known.canaries ??= await plantCanaries(diff, site, inputs, known)));
     const compare = (variant: Variant, to: KernelRecord, answered: Called) => {
       to.violate(site, answered.violations);
       for (const [name, output] of Object.entries(answered.outputs)) {
-        const recipes = known.recipes.map((values) => values[name]?.data as Float32Array);
-        const measured = measure(output.data as Float32Array, known.oracle[name]?.data as Float64Array, recipes, diff.dtype);
+        const measured = measure(output.data as Float32Array, known.yardsticks[name] as Yardstick);
         to.add(site, name, measured);
         if (judgeMeasure(measured, diff.dtype, diff.limits).level !== 'pass')
           diff.suspects.note(kernel, variant, { site, inputs, ratio: accuracyRatio(measured) });
@@ -421,6 +412,24 @@ async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]
     compare('fused', record, called);
     if (standard !== undefined && own !== null) compare('standard', standard, own);
   }
+}
+
+/** What the reference makes of a site's inputs; a recipe that does the same as one before it there is not run. */
+async function referenceAt(diff: Diff, site: Site, inputs: Tensors): Promise<KnownOutputs> {
+  const run = (recipe: Recipe) => runSite(diff, site, recipe, inputs, diff.sequence);
+  const eager = laneOutputs(site, diff.eagerLane);
+  const ops = diff.program.ops.slice(site.start, site.end + 1).map(({ op }) => op);
+  const done = new Map<Recipe, Promise<Tensors>>([[diff.recipes[0] as Recipe, Promise.resolve(eager)]]);
+  const outputs = diff.recipes.map((recipe) => {
+    const same = sameRecipe(diff.recipes, recipe, ops);
+    const known = done.get(same) ?? run(same);
+    done.set(same, known);
+    return known;
+  });
+  const oracle = await run(ORACLE);
+  const recipes = await Promise.all(outputs);
+  const names = [...site.outputs.keys()];
+  return { eager, yardsticks: Object.fromEntries(names.map((name) => [name, yardstickOf(name, oracle, recipes, diff.dtype)])) };
 }
 
 /** What a variant gives at a site; null, and noted, when it gives no usable answer. */

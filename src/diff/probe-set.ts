@@ -6,7 +6,7 @@ import type { Site } from '../kernels/sites.js';
 import { rows as rowRange, type NdArray } from '../reference/ndarray.js';
 import { distinctRecipes, ORACLE, type Recipe } from '../reference/recipes.js';
 import type { ServingDtype } from '../report/types.js';
-import { measure, type Measure } from './measure.js';
+import { yardstick, type Measure } from './measure.js';
 import { changeRow, isRotary, oneSequence, randomInputs, range, scaled, takeRows } from './probe-inputs.js';
 import { runSite, seesOtherTokens, siteWeights, type SiteContext, type Tensors } from './site.js';
 
@@ -150,7 +150,7 @@ function referenceRows({ oracle, recipes }: Reference, chosen: readonly number[]
 function floorsOf({ oracle, recipes }: Reference, dtype: ServingDtype): Record<string, Floors> {
   const of = ([name, { data }]: [string, NdArray]): [string, Floors] => {
     const outputs = recipes.map((values) => (values[name] as NdArray).data as Float32Array);
-    const { rms_floor, max_floor } = measure(outputs[0] as Float32Array, data as Float64Array, outputs, dtype);
+    const { rms_floor, max_floor } = yardstick(data as Float64Array, outputs, dtype);
     return [name, { rms_floor, max_floor }];
   };
   return Object.fromEntries(Object.entries(oracle).map(of));

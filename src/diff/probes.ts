@@ -6,7 +6,7 @@ import { KernelError, type Kernel, type KernelDevice, type Violation } from '../
 import type { NdArray } from '../reference/ndarray.js';
 import type { KernelResult, ServingDtype } from '../report/types.js';
 import { judgeMeasure } from './kernel-level.js';
-import { measure, type Measure } from './measure.js';
+import { measure, yardstick, type Measure } from './measure.js';
 import { oneSequence, takeRows } from './probe-inputs.js';
 import type { Probe, ProbeSet, Trial } from './probe-set.js';
 import { describeRows, differingRows, rowNames, wrongRows, type Compared } from './rows.js';
@@ -130,7 +130,10 @@ function comparisons({ trial, outputs }: Answered, dtype: ServingDtype): [string
     const fused = part(output) as Float32Array;
     const exact = part(oracle) as Float64Array;
     const recipes = trial.reference.recipes.map((values) => part(values[name] as NdArray) as Float32Array);
-    return [name, { fused, oracle: exact, measure: steadied(measure(fused, exact, recipes, dtype), name, trial), rows: trial.rows }];
+    return [
+      name,
+      { fused, oracle: exact, measure: steadied(measure(fused, yardstick(exact, recipes, dtype)), name, trial), rows: trial.rows },
+    ];
   });
 }
 

@@ -9,7 +9,7 @@ import type { NdArray } from '../reference/ndarray.js';
 import type { Sequence } from '../reference/sequence.js';
 import type { ServingDtype } from '../report/types.js';
 import type { KernelRecord } from './kernel-level.js';
-import { measure } from './measure.js';
+import { measure, yardstick } from './measure.js';
 import type { Timed } from './performance.js';
 
 export interface WholeModelOptions {
@@ -87,7 +87,7 @@ export function wholeModel(kernel: Kernel, record: KernelRecord, options: WholeM
         }
       }
       const others = recipes.map((recipe) => recipe.data as Float32Array);
-      record.add(LOGITS, 'logits', measure(data, oracle?.data as Float64Array, others, dtype));
+      record.add(LOGITS, 'logits', measure(data, yardstick(oracle?.data as Float64Array, others, dtype)));
       return { data, shape: [tokens, width] };
     },
   };

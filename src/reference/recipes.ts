@@ -59,13 +59,13 @@ const MATTERS: Readonly<Record<OpName, readonly (keyof Recipe)[]>> = {
   add: [],
 };
 
+/** The first of the recipes that gives the same as `recipe` for these ops. */
+export function sameRecipe(recipes: readonly Recipe[], recipe: Recipe, ops: readonly OpName[]): Recipe {
+  const matters = new Set(ops.flatMap((op) => MATTERS[op]));
+  return recipes.find((other) => [...matters].every((field) => other[field] === recipe[field])) ?? recipe;
+}
+
 /** The recipes without those that give the same as one before them for these ops. */
 export function distinctRecipes(recipes: readonly Recipe[], ops: readonly OpName[]): Recipe[] {
-  const matters = new Set(ops.flatMap((op) => MATTERS[op]));
-  const distinct = new Map<string, Recipe>();
-  for (const recipe of recipes) {
-    const key = JSON.stringify([...matters].map((field) => recipe[field]));
-    if (!distinct.has(key)) distinct.set(key, recipe);
-  }
-  return [...distinct.values()];
+  return recipes.filter((recipe) => sameRecipe(recipes, recipe, ops) === recipe);
 }
