@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
@@ -83,6 +83,15 @@ function isCommonJs(path) {
   }
 }
 
+/** Of all sources and of the packages' versions: results of the reference that other sources left are not taken (src/reference/kept-folder.ts). */
+function sourcesHash() {
+  const files = readdirSync(join(ROOT, 'src'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = files.map(({ parentPath, name }) => relative(ROOT, join(parentPath, name)).replaceAll('\\', '/'));
+  const hash = createHash('sha256');
+  for (const path of [...paths, 'package-lock.json'].sort()) hash.update(`${path}\n`).update(readFileSync(join(ROOT, path)));
+  return hash.digest('hex');
+}
+
 const versionOf = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version;
 
 async function bundle(entryPoints, outdir) {
@@ -96,6 +105,7 @@ async function bundle(entryPoints, outdir) {
     platform: 'node',
     target: 'node20',
     define: {
+      BUNDLED_SOURCES: JSON.stringify(sourcesHash()),
       BUNDLED_ONNXRUNTIME: JSON.stringify(versionOf(ORT)),
       BUNDLED_KOFFI: JSON.stringify(versionOf(KOFFI)),
       // CommonJS names that Emscripten's code in @agnai/sentencepiece-js reads, and require() for Node's own modules below.

@@ -14,6 +14,7 @@ import type { Posting } from './github/inputs.js';
 import {
   nameInput,
   readCache,
+  readReferenceCache,
   readConfigInputs,
   readHubToken,
   readMergeInputs,
@@ -97,7 +98,9 @@ async function judge(config: Config, { desk, redact, env, cancelled }: Run): Pro
   const { log } = desk;
   const cache = readCache(core.getInput, process.env) ? actionsCache({ env: process.env, log: log.info }) : null;
   const gate = await import('./gate.js');
-  const edges = { log: (line: string) => log.info(line), env, signal: cancelled, ...(cache === null ? {} : { shared: cache }) };
+  const reference_cache = readReferenceCache(core.getInput, process.env, process.cwd(), desk.event?.pullRequest?.fork ?? false);
+  const own = { env, signal: cancelled, reference_cache, ...(cache === null ? {} : { shared: cache }) };
+  const edges = { log: (line: string) => log.info(line), ...own };
   const report = redactData(await gate.check(config, edges), redact);
   const saveCache = async (): Promise<void> => {
     if (cache !== null && !cancelled.aborted) await Promise.race([cache.saveAll(), once(cancelled, 'abort')]);

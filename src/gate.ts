@@ -19,6 +19,7 @@ import { kernelProcesses } from './kernels/processes.js';
 import { SHIPPED_KERNELS, unfusedName } from './kernels/shipped.js';
 import { judgeModel, servingDtype, tokenize } from './models.js';
 import type { NdArray } from './reference/ndarray.js';
+import { prune } from './reference/kept-folder.js';
 import { checkPrompt } from './reference/sequence.js';
 import { onnxruntimeVersion } from './reference/runtime.js';
 import { compareWithBaseline, readBaseline } from './report/baseline.js';
@@ -51,6 +52,8 @@ export interface Edges {
   readonly patience?: Patience;
   /** Asked before the Hub for the files that the numeric diff needs. */
   readonly shared?: SharedCache;
+  /** Absolute path of the folder in which results of the reference are kept between runs; default: they are not. */
+  readonly reference_cache?: string | null;
   /** Aborted when the job is cancelled: models that are not judged by then become INCONCLUSIVE, and the report comes at once. */
   readonly signal?: AbortSignal;
 }
@@ -61,6 +64,7 @@ export interface Edges {
  */
 export async function check(config: Config, edges: Edges = {}): Promise<Report> {
   const { clock = () => new Date(), log = () => undefined, max_new_tokens = MAX_NEW_TOKENS, signal = new AbortController().signal } = edges;
+  const { reference_cache = null } = edges;
   const started = clock();
   const kernels = await kernelsUnderTest(config);
   const unfused = await unfusedKernels(kernels);
@@ -72,7 +76,10 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
     const inTurn = lanes(jobs);
     const judge = async (ref: ModelRef) => {
       const from = clock();
-      const model = await judgeModel({ config, kernels, unfused, processes, engine, max_new_tokens, hub, log, signal }, ref);
+      const model = await judgeModel(
+        { config, kernels, unfused, processes, engine, max_new_tokens, reference_cache, hub, log, signal },
+        ref,
+      );
       return { model, timing: { id: ref.id, duration_ms: clock().getTime() - from.getTime() } };
     };
     const judged = await Promise.all(config.models.map((ref) => inTurn(() => judge(ref))));
@@ -82,6 +89,7 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
       duration_ms: clock().getTime() - started.getTime(),
       models: judged.map((one) => one.timing),
     };
+    if (reference_cache !== null) await prune(reference_cache);
     return await settled({ ...heading(config, models, processes.gpu()), models, timing }, config, started);
   } finally {
     const closing = Promise.all([hub.close(), processes.close(), ...(edges.engine === undefined ? [engine.close()] : [])]);

@@ -10,6 +10,8 @@ import type { KernelManifest, OnnxruntimeManifest } from './kernels/manifest.js'
 import { onnxruntimeKernel, type ExecutionProvider } from './kernels/onnxruntime.js';
 import { remoteKernel, type KernelQuestion, type KernelReply } from './kernels/remote.js';
 import { forward, type Forward } from './reference/forward.js';
+import type { Keeper } from './reference/keeper.js';
+import { keeperOf, type KeptFolder } from './reference/kept-folder.js';
 import { createOpRunner, type OpRunner, type Ort } from './reference/op-runner.js';
 import { eager, ORACLE } from './reference/recipes.js';
 import { loadOnnxRuntime, onnxruntimeVersion } from './reference/runtime.js';
@@ -48,6 +50,14 @@ export interface DiffJob {
   readonly limits: NumericThresholds;
   /** Most tokens of each text that is written greedily; 0: none is. */
   readonly max_new_tokens: number;
+  /** Where results of the reference are kept between runs; null: nowhere. */
+  readonly keep_in: KeptFolder | null;
+}
+
+/** The numeric diff, and how many results of the reference were found and computed; null: none are kept. */
+export interface DiffOutcome {
+  readonly numeric: NumericResult;
+  readonly kept: Keeper['counts'] | null;
 }
 
 export interface ReferenceJob {
@@ -63,7 +73,7 @@ export type Job = TokenizeJob | DetokenizeJob | DiffJob | ReferenceJob;
 export interface JobResults {
   tokenize: number[][];
   detokenize: string[];
-  diff: NumericResult;
+  diff: DiffOutcome;
   reference: Forward;
 }
 
@@ -130,7 +140,7 @@ async function withCheckpoint<T>(
   }
 }
 
-async function diff(job: DiffJob, checkpoint: Checkpoint, config: Record<string, unknown>, line: Line): Promise<NumericResult> {
+async function diff(job: DiffJob, checkpoint: Checkpoint, config: Record<string, unknown>, line: Line): Promise<DiffOutcome> {
   const program = buildProgram(config);
   checkWeights(program, checkpoint);
   const { ort, runner: ops } = await engine();
@@ -143,7 +153,10 @@ async function diff(job: DiffJob, checkpoint: Checkpoint, config: Record<string,
       : remoteKernel(manifest, job.dtype, line.ask),
   );
   try {
-    return await numericDiff(ops, { ...job, config, program, checkpoint, kernels, unfused, onLayer: line.onLayer });
+    const keeper = job.keep_in === null ? null : await keeperOf(job.keep_in, job.dtype, checkpoint);
+    const numeric = await numericDiff(ops, { ...job, config, program, checkpoint, kernels, unfused, keeper, onLayer: line.onLayer });
+    await keeper?.flush();
+    return { numeric, kept: keeper?.counts ?? null };
   } finally {
     await Promise.all(kernels.map((kernel) => kernel.close()));
   }

@@ -37,6 +37,8 @@ export interface ModelRun {
   readonly engine: Engine;
   /** Most tokens of each text that is written greedily; 0: none is. */
   readonly max_new_tokens: number;
+  /** Folder in which results of the reference are kept between runs; null: they are not. */
+  readonly reference_cache: string | null;
   readonly hub: HubAccess;
   /** One line of progress, in plain words. */
   readonly log: (message: string) => void;
@@ -112,7 +114,10 @@ async function stages(run: ModelRun, ref: ModelRef, found: Found): Promise<void>
     if (run.kernels === null || dtype === null) return;
     const later = model.remote ? await arrivingOf(checkpoint, program, run.kernels) : [];
     const copy = await model.copy(later.map(({ name }) => name));
-    const [arrived, ran] = await Promise.allSettled([copy.whole(), numeric(run, ref, { ...copy, later }, program, dtype, run.kernels)]);
+    const [arrived, ran] = await Promise.allSettled([
+      copy.whole(),
+      numeric(run, ref, { ...copy, later, revision: files.revision }, program, dtype, run.kernels),
+    ]);
     // Whatever was computed before a download failed is thrown away, and what made the diff fail then was the download.
     if (arrived.status === 'rejected') throw arrived.reason;
     // The verified copy speaks where there is one.
@@ -160,7 +165,7 @@ function withCost(read: StaticResult, model: OpenModel): StaticResult {
 async function numeric(
   run: ModelRun,
   ref: ModelRef,
-  copy: Arriving & { readonly later: readonly ArrivingFile[] },
+  { revision, ...copy }: Arriving & { readonly later: readonly ArrivingFile[]; readonly revision: string | null },
   program: Program,
   dtype: ServingDtype,
   kernels: readonly KernelManifest[],
@@ -168,7 +173,7 @@ async function numeric(
   const { config, engine, log } = run;
   log(`${ref.id}: tokenizing the prompts`);
   const prompts = await tokenIds(engine, copy.folder, program, config);
-  const result = await engine.run(
+  const { numeric: result, kept } = await engine.run(
     {
       kind: 'diff',
       model: copy.folder,
@@ -182,6 +187,8 @@ async function numeric(
       layers: config.layers,
       limits: config.numeric,
       max_new_tokens: run.max_new_tokens,
+      keep_in:
+        run.reference_cache === null ? null : { root: run.reference_cache, weights: revision === null ? null : `${ref.id}@${revision}` },
     },
     {
       onLayer: (layer) => log(`${ref.id}: layer ${layer + 1} of ${program.num_hidden_layers}`),
@@ -191,6 +198,8 @@ async function numeric(
           : answerKernelQuestion(run.processes, [...kernels, ...run.unfused], question),
     },
   );
+  if (kept !== null && kept.found > 0)
+    log(`${ref.id}: ${kept.found} results of the reference kept from earlier runs, ${kept.made} computed`);
   return { ...result, generation: result.generation === null ? null : await withTexts(engine, copy.folder, result.generation) };
 }
 

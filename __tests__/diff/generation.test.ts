@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.js';
 import { generate, planOf, type GenerationOptions } from '../../src/diff/generation.js';
 import { runSite, type Tensors } from '../../src/diff/site.js';
+import { writeFused } from '../../src/diff/writers.js';
 import { check } from '../../src/gate.js';
 import { KernelError, type Kernel, type KernelAnswer, type KernelCall } from '../../src/kernels/kernel.js';
 import { findSites, type Site } from '../../src/kernels/sites.js';
@@ -80,7 +81,9 @@ describe('an attention kernel', () => {
     const seen: KernelCall[] = [];
     const [entry] = await write(standing('attention', seen));
     const layers = model.program.num_hidden_layers;
-    const shapes = seen.filter((_, i) => i % layers === 0).map((call) => [rowsOf(call, 'q'), rowsOf(call, 'k'), rowsOf(call, 'v')]);
+    // Each layer gets the prompt, and then all other tokens one after the other.
+    const first = [...seen.slice(0, 1), ...seen.slice(layers, layers + TOKENS - 1)];
+    const shapes = first.map((call) => [rowsOf(call, 'q'), rowsOf(call, 'k'), rowsOf(call, 'v')]);
     const T = prompt(0).length;
     expect(shapes).toEqual([[T, T, T], ...Array.from({ length: TOKENS - 1 }, (_, i) => [1, T + i + 1, T + i + 1])]);
     expect(entry).toMatchObject({
@@ -123,6 +126,24 @@ describe('an attention kernel', () => {
     const [entry] = await write(standing('attention', [], (outputs) => full(outputs, NaN)));
     expect(entry).toMatchObject({ ids_standard: written(0), ids_fused: [], nll_fused: null, excess_fused: null, coherent: false });
     expect(entry?.detail).toContain('NaN or infinite');
+  });
+});
+
+describe('a draft', () => {
+  const others = (from: number) => written(0).map((id, i) => (i < from ? id : (id + 1) % model.program.vocab_size));
+  test.each<[string, () => number[]]>([
+    ['that is right', () => written(0)],
+    ['that is right and ends early', () => written(0, 3)],
+    ['that is wrong from the first token on', () => others(0)],
+    ['that is wrong from the second token on', () => others(1)],
+    ['that is wrong in the middle', () => others(TOKENS >> 1)],
+    ['that is wrong in the last token', () => others(TOKENS - 1)],
+    ['of no tokens', () => []],
+  ])('%s leads to the same text', async (_, draft) => {
+    const task = { prompt: prompt(0), tokens: TOKENS, ends: new Set<number>() };
+    const fused = standing('attention', []);
+    const [text] = await writeFused({ ...model, dtype: DTYPE, runner }, fused, [task], [draft()]);
+    expect(text).toEqual({ ids: written(0), stopped: null });
   });
 });
 

@@ -37,8 +37,8 @@ type Context = Awaited<ReturnType<typeof open>>;
 async function write(context: Context, by: Writer, tokens: number): Promise<number[]> {
   const from = by.ids.length;
   while (by.ids.length < from + tokens) {
-    const [id] = await nextTokens({ ...context, dtype: DTYPE, runner, keep: new Map() }, [by]);
-    by.ids.push(id ?? -1);
+    const [after] = await nextTokens({ ...context, dtype: DTYPE, runner, keep: new Map() }, [by]);
+    by.ids.push(after?.at(-1) ?? -1);
   }
   return by.ids.slice(from);
 }

@@ -9,9 +9,12 @@ import { startThreads, type Engine } from '../../src/threads.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Starts an engine of two threads. Close it when the tests are done. */
-export function startEngine(): Engine {
-  const folder = bundle('.mjs', 'worker', 'host');
+/**
+ * Starts an engine of two threads. Close it when the tests are done.
+ * @param sources what the bundle takes for the hash of its sources: without one, no results of the reference are kept
+ */
+export function startEngine(sources?: string): Engine {
+  const folder = bundle('.mjs', ['worker', 'host'], sources);
   const threads = startThreads(2, pathToFileURL(join(folder, 'worker.mjs')));
   return {
     host: threads.host,
@@ -25,12 +28,12 @@ export function startEngine(): Engine {
 
 /** The command line with its threads, from the sources, for tests that end its process. Remove it when the tests are done. */
 export function bundledProgram(): { path: string; remove: () => void } {
-  const folder = bundle('.js', 'cli', 'worker', 'host');
+  const folder = bundle('.js', ['cli', 'worker', 'host']);
   return { path: join(folder, 'cli.js'), remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 /** Bundles entries of src/ into a new folder. */
-function bundle(extension: string, ...entries: readonly string[]): string {
+function bundle(extension: string, entries: readonly string[], sources?: string): string {
   // Below the repository, so that the packages, which stay outside the bundle, are found in node_modules.
   mkdirSync(join(ROOT, 'build'), { recursive: true });
   const folder = mkdtempSync(join(ROOT, 'build', 'test-engine-'));
@@ -43,6 +46,7 @@ function bundle(extension: string, ...entries: readonly string[]): string {
       '--platform=node',
       '--format=esm',
       '--log-level=error',
+      ...(sources === undefined ? [] : [`--define:BUNDLED_SOURCES=${JSON.stringify(sources)}`]),
       `--out-extension:.js=${extension}`,
       `--outdir=${folder}`,
     ],

@@ -42,6 +42,7 @@ export function judged(path: string, policy: Policy): Promise<ModelReport> {
       unfused: [],
       processes,
       engine,
+      reference_cache: null,
       max_new_tokens: 0,
       hub,
       log: () => undefined,

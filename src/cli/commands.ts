@@ -4,6 +4,7 @@ import { join, relative, resolve } from 'node:path';
 import { loadConfig, loadFailOn } from '../config/load.js';
 import type { Config, ModelRef, Prompt } from '../config/types.js';
 import { UsageError } from '../errors.js';
+import { keptRoot } from '../reference/kept-root.js';
 import { plain } from '../report/escape.js';
 import type { Report } from '../report/types.js';
 import type { Moment } from '../shards/plan.js';
@@ -20,6 +21,8 @@ export interface Output {
 }
 
 export interface RunOptions {
+  /** Folder in which results of the reference are kept between runs; default: they are not. */
+  reference_cache?: string | null;
   /** One line of progress, in plain words. */
   log?: (message: string) => void;
 }
@@ -72,6 +75,7 @@ export interface CheckOptions {
   offline?: true;
   format: Format;
   quiet?: true;
+  referenceCache: string;
   shard?: string;
   plan?: string;
 }
@@ -123,8 +127,13 @@ export async function check(models: string[], options: CheckOptions, edges: Edge
   });
   if (options.shard !== undefined) return checkShard(config, options.shard, options, edges);
   if (options.plan !== undefined) throw new UsageError('--plan: tells which models a shard has; give --shard K/N with it');
-  const report = await withProgress(edges, options.quiet, async (run) => (await edges.loadGate()).check(config, run));
+  const report = await judge(config, options, edges);
   return deliver(report, config.output, options, edges);
+}
+
+function judge(config: Config, { quiet, referenceCache }: CheckOptions, edges: Edges): Promise<Report> {
+  const reference_cache = keptRoot(referenceCache, edges.env, edges.cwd);
+  return withProgress(edges, quiet, async (run) => (await edges.loadGate()).check(config, { ...run, reference_cache }));
 }
 
 /** Options that decide a verdict, as overrides of the configuration: `plan` and its shards take the same. */
@@ -149,7 +158,7 @@ async function checkShard(config: Config, shard: string, options: CheckOptions, 
   const entry = await entryFromPlan(shard, resolve(edges.cwd, file), file);
   const own = shardConfig(config, entry, edges.cwd);
   const moment = await momentOf(edges);
-  const report = await withProgress(edges, options.quiet, async (run) => (await edges.loadGate()).check(own, run));
+  const report = await judge(own, options, edges);
   const code = await deliver(stamped(report, stampOf(entry, moment)), config.output, options, edges);
   return code === 1 ? 0 : code;
 }

@@ -96,6 +96,11 @@ function addCheck(program: Command, edges: Edges, done: (code: number) => void):
     .addOption(formatOption())
     .option('--jobs <number>', 'models judged at the same time (default: 8 under policy static, else one per processor, up to 4)')
     .option('--baseline <file>', 'report.json of the base branch to compare with; it never changes the gate')
+    .option(
+      '--reference-cache <dir>',
+      'folder in which results of the reference are kept between runs, or none; auto: fused-compat/reference in your cache folder',
+      'auto',
+    )
     .option('--quiet', 'no progress, and only the line of the gate')
     .option('--shard <k/n>', 'judge shard K of the N of a plan; exits with 0 when its report was written: merge has the gate')
     .option('--plan <file>', 'plan of --shard (default: fused-compat-report/plan.json)')

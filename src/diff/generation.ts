@@ -5,7 +5,6 @@ import type { Program } from '../architectures/program.js';
 import type { Kernel } from '../kernels/kernel.js';
 import type { Placement } from '../kernels/sites.js';
 import { inMemory } from '../reference/decode.js';
-import { eager, type Recipe } from '../reference/recipes.js';
 import type { Generation } from '../report/types.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import type { OracleView } from './logits-meter.js';
@@ -59,24 +58,26 @@ export async function generate(options: GenerationOptions): Promise<Generation[]
     program,
     dtype: options.dtype,
     runner: options.runner,
+    keeper: options.keeper ?? null,
     checkpoint: bytes.all <= KEPT_BYTES ? inMemory(options.checkpoint) : options.checkpoint,
   };
   const tasks = prompts.slice(0, plan.prompts).flatMap((prompt): Task[] => {
     const tokens = Math.min(plan.tokens, roomAfter(program, prompt));
-    return tokens === 0 ? [] : [{ prompt, start: [], tokens, ends: endTokens(config) }];
+    return tokens === 0 ? [] : [{ prompt, tokens, ends: endTokens(config) }];
   });
-  const fusedTexts = await writeFused(context, fused, tasks);
-  const fusedViews = await views(context, tasks, fusedTexts, [eager(options.dtype)]);
-  const standardTexts = await standardOf(context, tasks, fusedTexts, fusedViews);
-  const others = await views(
+  const standardTexts = await writeStandard(context, tasks);
+  const drafts = standardTexts.map(({ ids }) => ids);
+  const fusedTexts = await writeFused(context, fused, tasks, drafts);
+  const standardViews = await views(context, tasks, standardTexts);
+  const parted = fusedTexts.map((text, i) => !isSame(text, standardTexts[i] as Written));
+  const fusedViews = await views(
     context,
     tasks,
-    standardTexts.map((text, i) => (text === fusedTexts[i] ? NOTHING : text)),
+    fusedTexts.map((text, i) => (parted[i] === true ? text : NOTHING)),
   );
   return tasks.map((task, i) => {
-    const fusedText = { ...(fusedTexts[i] as Written), views: fusedViews[i] as OracleView[] };
-    const same = standardTexts[i] === fusedTexts[i];
-    const standard = same ? fusedText : { ...(standardTexts[i] as Written), views: others[i] as OracleView[] };
+    const standard = { ...(standardTexts[i] as Written), views: standardViews[i] as OracleView[] };
+    const fusedText = parted[i] === true ? { ...(fusedTexts[i] as Written), views: fusedViews[i] as OracleView[] } : standard;
     return entryOf(task, standard, fusedText, options);
   });
 }
@@ -89,40 +90,17 @@ interface ReadText extends Written {
 }
 
 /** What the oracle makes of each text, in one pass; nothing of a text without tokens. */
-async function views(
-  context: SiteContext,
-  tasks: readonly Task[],
-  texts: readonly Written[],
-  recipes: readonly Recipe[] = [],
-): Promise<OracleView[][]> {
+async function views(context: SiteContext, tasks: readonly Task[], texts: readonly Written[]): Promise<OracleView[][]> {
   const all = texts.map(({ ids }, i): Text => ({ prompt: (tasks[i] as Task).prompt, ids }));
   const read = await readTexts(
     context,
     all.filter(({ ids }) => ids.length > 0),
-    recipes,
   );
   return all.map(({ ids }) => (ids.length === 0 ? [] : (read.shift() as OracleView[])));
 }
 
-/**
- * The standard texts. As far as eager would have chosen the tokens of the fused text too, it need not write them once more: one pass over all of
- * them tells, where writing takes a pass for each. From the first other choice on it writes by itself.
- */
-async function standardOf(
-  context: SiteContext,
-  tasks: readonly Task[],
-  fused: readonly Written[],
-  read: readonly (readonly OracleView[])[],
-): Promise<Written[]> {
-  const starts = fused.map(({ ids, stopped }, i): readonly number[] | null => {
-    const chosen = (read[i] as readonly OracleView[]).map(({ choices }) => choices[0] as number);
-    const parted = chosen.findIndex((id, t) => id !== ids[t]);
-    if (parted >= 0) return chosen.slice(0, parted + 1);
-    return stopped === null ? null : ids;
-  });
-  const open = starts.flatMap((start, i) => (start === null ? [] : [{ ...(tasks[i] as Task), start }]));
-  const texts = await writeStandard(context, open);
-  return fused.map((text, i) => (starts[i] === null ? text : (texts.shift() as Written)));
+function isSame(a: Written, b: Written): boolean {
+  return a.stopped === null && b.stopped === null && a.ids.length === b.ids.length && a.ids.every((id, t) => id === b.ids[t]);
 }
 
 /** Tokens that the model has positions for. */

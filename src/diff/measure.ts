@@ -59,26 +59,34 @@ export interface Yardstick {
 /**
  * @param oracle one output in float64
  * @param recipes what the valid recipes give on the same inputs, eager first: float32 values of the serving dtype
+ * @param floors of these, where they are known
  */
-export function yardstick(oracle: Float64Array, recipes: readonly Float32Array[], dtype: ServingDtype): Yardstick {
+export function yardstick(
+  oracle: Float64Array,
+  recipes: readonly Float32Array[],
+  dtype: ServingDtype,
+  floors: readonly number[] = floorsOf(oracle, recipes, dtype),
+): Yardstick {
+  const [rms_oracle = NaN, rms_floor = NaN, max_floor = NaN, scale_floor = NaN] = floors;
+  return { dtype, oracle, recipes, rms_oracle, rms_floor, max_floor, scale_floor, inverse: inverses(oracle, rms_oracle) };
+}
+
+/** @returns `rms_oracle`, `rms_floor`, `max_floor` and `scale_floor` of a yardstick */
+export function floorsOf(oracle: Float64Array, recipes: readonly Float32Array[], dtype: ServingDtype): number[] {
   const rounded = roundToServing(new Float32Array(oracle), dtype);
   const rmsOracle = rootMeanSquare(oracle);
-  const inverse = inverses(oracle, rmsOracle / 16);
+  const inverse = inverses(oracle, rmsOracle);
   // Recipes that do the same at a site share their outputs.
   const recipeErrors = [...new Set(recipes)].map((recipe) => errors(recipe, oracle, inverse));
   const roundingError = errors(rounded, oracle, inverse);
   // Where every correct answer is exact (a sum that needs no rounding), one ULP of a typical element still is no fault.
   const least = UNIT_ROUNDOFF[dtype] * rmsOracle * 2 ** -4;
-  return {
-    dtype,
-    oracle,
-    recipes,
-    rms_oracle: rmsOracle,
-    rms_floor: Math.max(recipeErrors[0]?.rms ?? 0, roundingError.rms, least),
-    max_floor: Math.max(...recipeErrors.map(({ max }) => max), roundingError.max, least),
-    scale_floor: Math.max(...recipeErrors.map(({ scale }) => Math.abs(scale.mean))),
-    inverse,
-  };
+  return [
+    rmsOracle,
+    Math.max(recipeErrors[0]?.rms ?? 0, roundingError.rms, least),
+    Math.max(...recipeErrors.map(({ max }) => max), roundingError.max, least),
+    Math.max(...recipeErrors.map(({ scale }) => Math.abs(scale.mean))),
+  ];
 }
 
 /** The yardstick of one output of a site by the name that the contract gives it. */
@@ -117,8 +125,9 @@ function rootMeanSquare(values: Float64Array): number {
   return Math.sqrt(sum / Math.max(1, values.length));
 }
 
-/** A relative error of an element below the threshold says more of its rounding than of a factor. */
-function inverses(oracle: Float64Array, threshold: number): Float64Array {
+/** A relative error of an element far below the typical one says more of its rounding than of a factor. */
+function inverses(oracle: Float64Array, rms: number): Float64Array {
+  const threshold = rms / 16;
   const out = new Float64Array(oracle.length);
   for (let i = 0; i < oracle.length; i++) {
     const value = oracle[i] as number;

@@ -6,8 +6,10 @@ import type { NumericThresholds } from '../config/types.js';
 import { ModelError } from '../errors.js';
 import { KernelError, type Kernel, type KernelDevice, type Variant } from '../kernels/kernel.js';
 import { assemble, findSites, type Placement, type Site } from '../kernels/sites.js';
+import { remembered, type Keeper } from '../reference/keeper.js';
+import type { NdArray } from '../reference/ndarray.js';
 import type { OpRunner } from '../reference/op-runner.js';
-import { ORACLE, sameRecipe, validRecipes, type Recipe } from '../reference/recipes.js';
+import { distinctRecipes, ORACLE, sameRecipe, validRecipes, type Recipe } from '../reference/recipes.js';
 import { joinPrompts, type Sequence } from '../reference/sequence.js';
 import { walk, type Lane } from '../reference/walk.js';
 import type { Cause, ModelLevel, NumericResult, ServingDtype } from '../report/types.js';
@@ -18,9 +20,9 @@ import { findCauses, suspectList, type Suspects } from './causes.js';
 import { fusedLane, lookedAt } from './fused-lane.js';
 import { generate } from './generation.js';
 import { isGenerator, judgeGenerator, type Generator } from './generator.js';
-import { accuracyRatio, judgeMeasure, kernelRecord, type KernelRecord } from './kernel-level.js';
+import { accuracyRatio, judgeMeasure, kernelRecord, place, type KernelRecord } from './kernel-level.js';
 import { logitsMeter, type LogitsMeter } from './logits-meter.js';
-import { measure, yardstickOf, type Yardstick } from './measure.js';
+import { floorsOf, measure, yardstick, type Yardstick } from './measure.js';
 import { measurePerformance, timedSite, type Timed } from './performance.js';
 import { findModelCause } from './model-causes.js';
 import { layerMeter, modelJudgement, modelLevels, worstLevel, type LayerMeter } from './model-level.js';
@@ -51,6 +53,8 @@ export interface DiffOptions {
   readonly max_new_tokens: number;
   /** Kernels on the CPU are no evidence. */
   readonly require_gpu: boolean;
+  /** Has what the reference made in earlier runs; null: there is none. */
+  readonly keeper: Keeper | null;
   readonly onLayer?: (layer: number) => void;
 }
 
@@ -112,7 +116,10 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   // A kernel that cannot start stands nowhere: the model level tells of the others.
   const started = standing.filter((kernel) => !(devices.get(kernel) instanceof KernelError));
   const assemblies = assemble(started, (kernel) => sites.get(kernel) ?? []);
-  const pure = [ORACLE, ...recipes].map((recipe): Lane => ({ recipe, values: new Map(), standIns: new Map() }));
+  const pure = [ORACLE, ...recipes].map((recipe, i): Lane => {
+    // Sites are looked at in eager's lane.
+    return { recipe, values: new Map(), standIns: new Map(), kept: { values: i === 1 ? 'looked_at' : 'ends' } };
+  });
   const whole = { ...options, sequence };
   const models = started.filter(isWholeModel).map((kernel) => wholeModel(kernel, records.get(kernel) as KernelRecord, whole));
   const failures = assemblies.map((): string[] => []);
@@ -399,7 +406,7 @@ async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]
     const own = standard === undefined || standard.failed ? null : await answerOf(diff, kernel, site, given, 'standard', standard);
     const known = references.get(site.op) ?? { ...(await referenceAt(diff, site, inputs)), canaries: null };
     references.set(site.op, known);
-    if (diff.canariesAt.get(site.op) === site.start) record.watched((known.canaries ??= await plantCanaries(diff, site, inputs, known)));
+    if (diff.canariesAt.get(site.op) === site.start) record.watched((known.canaries ??= await canariesAt(diff, site, inputs, known)));
     const compare = (variant: Variant, to: KernelRecord, answered: Called) => {
       to.violate(site, answered.violations);
       for (const [name, output] of Object.entries(answered.outputs)) {
@@ -416,20 +423,50 @@ async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]
 
 /** What the reference makes of a site's inputs; a recipe that does the same as one before it there is not run. */
 async function referenceAt(diff: Diff, site: Site, inputs: Tensors): Promise<KnownOutputs> {
-  const run = (recipe: Recipe) => runSite(diff, site, recipe, inputs, diff.sequence);
+  const { dtype, recipes, program, sequence } = diff;
   const eager = laneOutputs(site, diff.eagerLane);
-  const ops = diff.program.ops.slice(site.start, site.end + 1).map(({ op }) => op);
-  const done = new Map<Recipe, Promise<Tensors>>([[diff.recipes[0] as Recipe, Promise.resolve(eager)]]);
-  const outputs = diff.recipes.map((recipe) => {
-    const same = sameRecipe(diff.recipes, recipe, ops);
-    const known = done.get(same) ?? run(same);
-    done.set(same, known);
-    return known;
+  const ops = program.ops.slice(site.start, site.end + 1);
+  const kinds = ops.map(({ op }) => op);
+  const outputs = [...site.outputs.keys()];
+  const { tensors } = await remembered(
+    diff.keeper,
+    () => ({ what: 'site', depends: { dtype, recipes, ops, outputs: [...site.outputs], prompts: sequence.segments }, tensors: inputs }),
+    async () => {
+      const run = (recipe: Recipe) => runSite(diff, site, recipe, inputs, sequence);
+      const [, ...others] = distinctRecipes(recipes, kinds);
+      const [oracle, ...made] = (await Promise.all([ORACLE, ...others].map(run))) as [Tensors, ...Tensors[]];
+      const entries = outputs.flatMap((name): [string, NdArray][] => {
+        const all = [eager, ...made].map((values) => values[name]?.data as Float32Array);
+        const floors = Float64Array.from(floorsOf(oracle[name]?.data as Float64Array, all, dtype));
+        return [
+          [`oracle ${name}`, oracle[name] as NdArray],
+          [`floors ${name}`, { data: floors, shape: [floors.length] }],
+          ...others.map((recipe, i): [string, NdArray] => [`${recipe.name} ${name}`, made[i]?.[name] as NdArray]),
+        ];
+      });
+      return { tensors: Object.fromEntries(entries), note: null };
+    },
+  );
+  const yardsticks = outputs.map((name): [string, Yardstick] => {
+    const all = recipes.map(
+      (recipe) => (tensors[`${sameRecipe(recipes, recipe, kinds).name} ${name}`] ?? eager[name])?.data as Float32Array,
+    );
+    return [name, yardstick(tensors[`oracle ${name}`]?.data as Float64Array, all, dtype, [...(tensors[`floors ${name}`]?.data ?? [])])];
   });
-  const oracle = await run(ORACLE);
-  const recipes = await Promise.all(outputs);
-  const names = [...site.outputs.keys()];
-  return { eager, yardsticks: Object.fromEntries(names.map((name) => [name, yardstickOf(name, oracle, recipes, diff.dtype)])) };
+  return { eager, yardsticks: Object.fromEntries(yardsticks) };
+}
+
+/** The canaries of a site, judged by its yardsticks. */
+async function canariesAt(diff: Diff, site: Site, inputs: Tensors, known: KnownOutputs): Promise<PlantedCanary[]> {
+  const { dtype, recipes, limits, program, sequence } = diff;
+  const ops = program.ops.slice(site.start, site.end + 1);
+  const depends = { dtype, recipes, limits, ops, place: place(site), prompts: sequence.segments };
+  const { note } = await remembered(
+    diff.keeper,
+    () => ({ what: 'canaries', depends, tensors: inputs }),
+    async () => ({ tensors: {}, note: await plantCanaries(diff, site, inputs, known) }),
+  );
+  return note as PlantedCanary[];
 }
 
 /** What a variant gives at a site; null, and noted, when it gives no usable answer. */

@@ -3,6 +3,7 @@
 
 import type { Op } from '../architectures/program.js';
 import type { Site } from '../kernels/sites.js';
+import { remembered } from '../reference/keeper.js';
 import { rows as rowRange, type NdArray } from '../reference/ndarray.js';
 import { distinctRecipes, ORACLE, type Recipe } from '../reference/recipes.js';
 import type { ServingDtype } from '../report/types.js';
@@ -119,7 +120,15 @@ function trialMaker(context: ProbeContext, site: Site): Maker {
     context.recipes,
     program.ops.slice(site.start, site.end + 1).map(({ op }: Op) => op),
   );
-  const run = (recipe: Recipe, inputs: Tensors) => runSite(context, site, recipe, inputs, oneSequence(inputs));
+  const ops = program.ops.slice(site.start, site.end + 1);
+  const run = async (recipe: Recipe, inputs: Tensors) => {
+    const { tensors } = await remembered(
+      context.keeper,
+      () => ({ what: 'probe', depends: { dtype, recipe, ops, outputs: [...site.outputs] }, tensors: inputs }),
+      async () => ({ tensors: await runSite(context, site, recipe, inputs, oneSequence(inputs)), note: null }),
+    );
+    return tensors;
+  };
   return {
     context,
     site,

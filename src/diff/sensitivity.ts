@@ -38,7 +38,12 @@ export function perturbed(program: Program, site: Site, dtype: ServingDtype): Pe
   const head = program.ops.findIndex(({ outputs }) => Object.values(outputs).includes(program.logits));
   // The final hidden state is all that is looked at, and lm_head is the largest product of a small model.
   const nothing: StandIn = { end: head, run: () => Promise.resolve() };
-  const lane: Lane = { recipe: unrounded(dtype), values: new Map(), standIns: new Map([[head, nothing]]) };
+  const lane: Lane = {
+    recipe: unrounded(dtype),
+    values: new Map(),
+    standIns: new Map([[head, nothing]]),
+    kept: { values: 'ends', changedAfter: site.end },
+  };
   let injected = 0;
   return {
     lane,

@@ -3,6 +3,7 @@
 import type { Op, Program, WeightRef } from '../architectures/program.js';
 import type { Kernel, Variant, Violation } from '../kernels/kernel.js';
 import type { Site } from '../kernels/sites.js';
+import type { Keeper } from '../reference/keeper.js';
 import { joinRows, type NdArray } from '../reference/ndarray.js';
 import type { OpRunner } from '../reference/op-runner.js';
 import type { Recipe } from '../reference/recipes.js';
@@ -19,6 +20,8 @@ export interface SiteContext {
   readonly runner: OpRunner;
   /** Weights that were read before, by tensor name, where a site is run again and again. */
   readonly kept?: Map<string, Promise<NdArray>>;
+  /** Has what the reference made in earlier runs; default: there is none. */
+  readonly keeper?: Keeper | null;
   /** What is done otherwise than the program says, to see whether a kernel does it so. */
   readonly change?: Change;
 }

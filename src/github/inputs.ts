@@ -2,6 +2,7 @@
 // action cannot tell an unset input from an empty one (https://github.com/actions/runner/issues/924), so empty means unset.
 
 import { UsageError } from '../errors.js';
+import { keptRoot } from '../reference/kept-root.js';
 
 /** always: on every run. on-failure: only when the gate fails, or to bring an earlier comment up to date. */
 const COMMENT_MODES = ['always', 'on-failure', 'never'] as const;
@@ -140,6 +141,22 @@ export function readCache(getInput: GetInput, env: Readonly<Record<string, strin
   const mode = CACHE_MODES.find((known) => known === (/^(?:True|TRUE|False|FALSE)$/.test(given) ? given.toLowerCase() : given));
   if (mode === undefined) throw new UsageError(`input cache must be one of ${CACHE_MODES.join(', ')}; got ${quote(given)}`);
   return mode === 'auto' ? env['RUNNER_ENVIRONMENT'] === 'github-hosted' : mode === 'true';
+}
+
+/**
+ * Where results of the reference are kept between runs. auto: on self-hosted runners, whose disk lasts, in the user's cache folder, but not for the
+ * code of a fork: what runs there could leave results of its own for the runs after it.
+ * @returns an absolute path; null: nothing is kept
+ */
+export function readReferenceCache(
+  getInput: GetInput,
+  env: Readonly<Record<string, string | undefined>>,
+  cwd: string,
+  fork: boolean,
+): string | null {
+  const given = getInput('reference-cache') || 'auto';
+  if (given === 'auto' && (fork || env['RUNNER_ENVIRONMENT'] !== 'self-hosted')) return null;
+  return keptRoot(given, env, cwd);
 }
 
 /** How messages of `loadConfig` name an input. */

@@ -3,7 +3,7 @@
 import type { Program } from '../architectures/program.js';
 import type { ServingDtype } from '../report/types.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
-import { joinRows, type NdArray } from './ndarray.js';
+import { joinRows, rows, type NdArray } from './ndarray.js';
 import type { OpRunner } from './op-runner.js';
 import type { Recipe } from './recipes.js';
 import { walk, type Lane, type StandIn } from './walk.js';
@@ -39,12 +39,12 @@ export function writer(prompt: readonly number[], { recipe, standIns = new Map()
 }
 
 /**
- * The most likely next token of each writer, the first of equals; null where a logit is NaN or infinite. Every weight is read once for all of
- * them. The first step takes all tokens of a prompt; the next ones take T = 1 token, and attention sees S > 1 keys.
+ * The most likely token after each of the writers' new tokens, the first of equals; null where a logit is NaN or infinite. Every weight is read once
+ * for all of them. The first step takes all tokens of a prompt; later ones take what was written since, and attention sees more keys than queries.
  * Nothing in the writers changes when this throws; afterwards their caches hold all of their tokens.
  * @throws what a stand-in throws, and ModelError for damaged weights
  */
-export async function nextTokens(context: DecodeContext, writers: readonly Writer[]): Promise<(number | null)[]> {
+export async function nextTokens(context: DecodeContext, writers: readonly Writer[]): Promise<(number | null)[][]> {
   const { program } = context;
   const lanes = writers.map(({ recipe, standIns, ids, cache }): Lane => {
     const past = cache?.past ?? 0;
@@ -52,7 +52,7 @@ export async function nextTokens(context: DecodeContext, writers: readonly Write
     return { recipe, standIns, values: new Map(), sequence: { ids: ids.slice(past), segments, past } };
   });
   const kept = writers.map(() => new Map<string, NdArray>());
-  const best = writers.map(() => ({ id: -1, value: -Infinity, finite: true }));
+  const best = lanes.map(({ sequence }) => (sequence?.ids ?? []).map(() => ({ id: -1, value: -Infinity, finite: true })));
   await walk({
     ...context,
     sequence: lanes[0]?.sequence ?? { ids: [], segments: [] },
@@ -77,8 +77,8 @@ export async function nextTokens(context: DecodeContext, writers: readonly Write
     },
     logits(start, blocks) {
       for (const [i, { data, shape }] of blocks.entries()) {
-        const [tokens = 1, width = 0] = shape;
-        take(best[i] as (typeof best)[number], data.subarray((tokens - 1) * width), start);
+        const [, width = 0] = shape;
+        for (const [t, each] of (best[i] as (typeof best)[number]).entries()) take(each, data.subarray(t * width, (t + 1) * width), start);
       }
     },
   });
@@ -87,7 +87,15 @@ export async function nextTokens(context: DecodeContext, writers: readonly Write
     cache.past = ids.length;
     for (const [name, values] of kept[i] as Map<string, NdArray>) cache.values.set(name, values);
   }
-  return best.map(({ id, finite }) => (finite ? id : null));
+  return best.map((all) => all.map(({ id, finite }) => (finite ? id : null)));
+}
+
+/** Takes back all tokens of a writer but the first `length`. */
+export function takeBack({ ids, cache }: Writer, length: number): void {
+  ids.length = length;
+  if (cache === null || cache.past <= length) return;
+  cache.past = length;
+  for (const [name, values] of cache.values) cache.values.set(name, rows(values, 0, length));
 }
 
 /** Goes on looking for the largest logit in a block of one position's. */

@@ -4,9 +4,11 @@
 import type { Op, Program } from '../architectures/program.js';
 import type { ServingDtype } from '../report/types.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
+import type { Keeper } from './keeper.js';
 import { joinRows, rows, type NdArray } from './ndarray.js';
 import type { LinearWeight, OpRunner } from './op-runner.js';
 import type { Recipe } from './recipes.js';
+import { keptLogits, resting, type KeptLane } from './resting.js';
 import { rotaryValues, type Sequence } from './sequence.js';
 import { blocksOf, embeddingRows, readAhead, roundToServing, servedBlock, wholeWeight, type Block } from './served-weights.js';
 
@@ -25,6 +27,8 @@ export interface Lane {
   readonly standIns: ReadonlyMap<number, StandIn>;
   /** Its own tokens, where lanes go through different ones; default: those of the walk. */
   readonly sequence?: Sequence;
+  /** What of it is kept between runs, where the walk has a keeper; default: nothing. */
+  readonly kept?: KeptLane;
 }
 
 export interface WalkOptions {
@@ -42,6 +46,8 @@ export interface WalkOptions {
   logits?(start: number, blocks: readonly NdArray[]): void;
   /** Also read tensors whose rows are only partly used, so that no NaN goes unseen. */
   readonly scanAll: boolean;
+  /** Has what lanes made in earlier runs; default: there is none. */
+  readonly keeper?: Keeper | null;
 }
 
 /** Runs the whole program. Afterwards the lanes hold what `keep` kept to the last op. */
@@ -55,11 +61,16 @@ export async function walk(options: WalkOptions): Promise<void> {
   const next = readAhead(checkpoint, [...scannedBlocks(options), ...program.ops.flatMap((op) => linearBlocks(checkpoint, op))]);
   for (let i = scannedBlocks(options).length; i > 0; i--) await next();
   const lastUse = lastUses(options);
+  const rest = options.keeper === null || options.keeper === undefined ? null : resting(options.keeper, options);
   for (const [index, op] of program.ops.entries()) {
+    await rest?.before(index);
+    // Those that compute by their recipe: nothing stands in there, and nothing is known from an earlier run.
+    const computing = lanes.filter((lane) => !lane.standIns.has(index) && rest?.rests(lane, index) !== true);
     if (op.op === 'embed') await embed(options, op);
-    else if (op.op === 'linear' || op.op === 'qkv') await linears(options, index, op, next);
-    else await smallOp(options, index, op);
+    else if (op.op === 'linear' || op.op === 'qkv') await linears(options, computing, op, next);
+    else await smallOp(options, computing, op);
     for (const lane of lanes) await runEndingStandIn(lane, index);
+    await rest?.after(index);
     await options.afterOp(index, op);
     for (const name of lastUse.get(index) ?? []) for (const lane of lanes) lane.values.delete(name);
   }
@@ -129,36 +140,34 @@ async function embed({ program, checkpoint, dtype, sequence, lanes }: WalkOption
   }
 }
 
-/** Lanes that compute op `index` by their recipe, because nothing stands in there. */
-function computing(lanes: readonly Lane[], index: number): Lane[] {
-  return lanes.filter((lane) => !lane.standIns.has(index));
-}
-
 async function runEndingStandIn(lane: Lane, index: number): Promise<void> {
   const standIn = lane.standIns.get(index);
   if (standIn?.end === index) await standIn.run(lane);
 }
 
-async function linears(options: WalkOptions, index: number, op: Op, next: ReturnType<typeof readAhead>): Promise<void> {
+async function linears(options: WalkOptions, lanes: readonly Lane[], op: Op, next: ReturnType<typeof readAhead>): Promise<void> {
   const { checkpoint, dtype, runner, program } = options;
-  const lanes = computing(options.lanes, index);
   for (const matrix of matrices(op)) {
     const bias = matrix.bias === undefined ? null : (await wholeWeight(checkpoint, matrix.bias, dtype)).data;
     const softcap = Number(op.attributes['softcap'] ?? 0);
     const streaming = matrix.output === program.logits ? options.logits : undefined;
     const sinks = lanes.map((lane) => collect(lane, op, matrix));
+    const kept = streaming === undefined ? null : keptLogits(options, lanes, op);
     for (let left = blocksOf(checkpoint, matrix.ref).length; left > 0; left--) {
       const { block, bytes } = await next();
       if (lanes.length === 0) continue;
+      const known = await kept?.find(block);
       const weight = servedBlock(checkpoint, block, bytes, dtype);
-      const shared: LinearWeight = lanes.length > 1 ? await runner.widen(weight) : weight;
+      const shared: LinearWeight = lanes.length > (known?.size ?? 0) + 1 ? await runner.widen(weight) : weight;
       const blocks: NdArray[] = [];
       for (const [i, lane] of lanes.entries()) {
         const x = lane.values.get(op.inputs['x'] as string) as NdArray;
-        const y = await runner.linear(lane.recipe, x, shared, bias?.subarray(block.start, block.end) ?? null, softcap);
+        const y =
+          known?.get(lane) ?? (await runner.linear(lane.recipe, x, shared, bias?.subarray(block.start, block.end) ?? null, softcap));
         if (streaming === undefined) sinks[i]?.add(block, y);
         else blocks.push(y);
       }
+      if (known === null) await kept?.put(block, new Map(lanes.map((lane, i) => [lane, blocks[i] as NdArray])));
       streaming?.(block.start, blocks);
     }
     if (streaming === undefined) for (const sink of sinks) sink.finish();
@@ -186,10 +195,10 @@ function collect(lane: Lane, op: Op, matrix: Matrix) {
   };
 }
 
-async function smallOp({ checkpoint, dtype, lanes, runner, sequence }: WalkOptions, index: number, op: Op): Promise<void> {
+async function smallOp({ checkpoint, dtype, runner, sequence }: WalkOptions, lanes: readonly Lane[], op: Op): Promise<void> {
   const weights: Record<string, NdArray> = {};
   for (const [name, ref] of Object.entries(op.weights)) weights[name] = await wholeWeight(checkpoint, ref, dtype);
-  for (const lane of computing(lanes, index)) {
+  for (const lane of lanes) {
     const inputs: Record<string, NdArray> = { ...weights };
     for (const [name, value] of Object.entries(op.inputs)) inputs[name] = lane.values.get(value) as NdArray;
     const outputs = await runOp(runner, op, lane.recipe, inputs, lane.sequence ?? sequence);

@@ -1,0 +1,122 @@
+// The folder in which results of the reference are kept: whose it must be, which engine and which model its parts are for, and how large it
+// may grow. What is kept there is not known here.
+
+import { createHash } from 'node:crypto';
+import { lstat, mkdir, readdir, rm, stat, statfs } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import type { ServingDtype } from '../report/types.js';
+import type { Checkpoint } from '../weights/checkpoint.js';
+import { openKeeper, type Keeper } from './keeper.js';
+import { onnxruntimeVersion } from './runtime.js';
+
+/** Set by scripts/build.mjs to a hash of the sources; from source there is no such variable, and nothing is kept. */
+declare const BUNDLED_SOURCES: string | undefined;
+
+/** Several models of a few billion parameters: one takes about as much as its weights (docs/reference.md). */
+const LIMIT_BYTES = 20 * 2 ** 30;
+/** Of the space that is left on the disk, for one run. */
+const SHARE_OF_FREE = 0.5;
+const PIECE_BYTES = 8 * 2 ** 20;
+
+/** What the job of one model is told. */
+export interface KeptFolder {
+  /** Absolute path. */
+  readonly root: string;
+  /** Names the weights where they came with a name of their own (repository and commit); null: they are named by their content. */
+  readonly weights: string | null;
+}
+
+/**
+ * The keeper for one model in one serving dtype.
+ * @returns null where nothing can be kept: the program is not bundled, or the folder cannot be had for this user alone
+ * @throws ModelError for damaged weights
+ */
+export async function keeperOf({ root, weights }: KeptFolder, dtype: ServingDtype, checkpoint: Checkpoint): Promise<Keeper | null> {
+  const engine = engineName();
+  if (engine === null || !(await isOwn(root))) return null;
+  const model = hashOf([dtype, weights ?? (await contentOf(checkpoint))]);
+  const folder = join(root, engine, model);
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const { bavail, bsize } = await statfs(folder);
+    return openKeeper(folder, Math.min(LIMIT_BYTES, bavail * bsize * SHARE_OF_FREE));
+  } catch {
+    return null;
+  }
+}
+
+/** Other sources, another ONNX Runtime or another processor may give other bits: what one of them left is never taken by another. */
+function engineName(): string | null {
+  if (typeof BUNDLED_SOURCES === 'undefined') return null;
+  return hashOf([BUNDLED_SOURCES, onnxruntimeVersion(), process.platform, process.arch, processor()]);
+}
+
+/** ONNX Runtime takes other kernels on processors with other vector instructions. */
+function processor(): string {
+  const model = cpus()[0]?.model ?? '';
+  if (process.platform !== 'linux') return model;
+  try {
+    return `${model} ${/^(?:flags|Features)\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? ''}`;
+  } catch {
+    return model;
+  }
+}
+
+function hashOf(parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 24);
+}
+
+/** Results that another user could have written are none. */
+async function isOwn(root: string): Promise<boolean> {
+  try {
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    const stats = await lstat(root);
+    const own = process.getuid === undefined || stats.uid === process.getuid();
+    return stats.isDirectory() && own && (stats.mode & 0o022) === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Names and bytes of all tensors: a folder may hold other weights tomorrow, with the same size and date. */
+async function contentOf({ tensors, read }: Checkpoint): Promise<string> {
+  const hash = createHash('sha256');
+  for (const { name, dtype, shape, byteLength } of tensors.values()) {
+    hash.update(JSON.stringify([name, dtype, shape]));
+    let ahead = read(name, 0, Math.min(PIECE_BYTES, byteLength));
+    for (let start = 0; start < byteLength; start += PIECE_BYTES) {
+      const bytes = await ahead;
+      const next = start + PIECE_BYTES;
+      if (next < byteLength) ahead = read(name, next, Math.min(next + PIECE_BYTES, byteLength));
+      hash.update(bytes);
+    }
+    await ahead;
+  }
+  return hash.digest('hex');
+}
+
+/** Removes what was not used for the longest time, until the rest is within the limit. */
+export async function prune(root: string, limit = LIMIT_BYTES): Promise<void> {
+  const files: { path: string; bytes: number; used: number }[] = [];
+  for (const engine of await names(root)) {
+    for (const model of await names(join(root, engine))) {
+      for (const name of await names(join(root, engine, model))) {
+        const path = join(root, engine, model, name);
+        const stats = await stat(path).catch(() => null);
+        if (stats !== null) files.push({ path, bytes: stats.size, used: stats.mtimeMs });
+      }
+    }
+  }
+  let total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  for (const { path, bytes } of files.sort((a, b) => a.used - b.used)) {
+    if (total <= limit) return;
+    await rm(path, { force: true }).catch(() => undefined);
+    total -= bytes;
+  }
+}
+
+async function names(folder: string): Promise<string[]> {
+  return readdir(folder).catch(() => []);
+}
