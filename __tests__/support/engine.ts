@@ -11,7 +11,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Starts an engine of two threads. Close it when the tests are done. */
 export function startEngine(): Engine {
-  const folder = bundle('.mjs', 'worker', 'host');
+  const folder = bundle('.mjs', 'worker', 'host', 'hand');
   const threads = startThreads(2, pathToFileURL(join(folder, 'worker.mjs')));
   return {
     host: threads.host,
@@ -25,7 +25,7 @@ export function startEngine(): Engine {
 
 /** The command line with its threads, from the sources, for tests that end its process. Remove it when the tests are done. */
 export function bundledProgram(): { path: string; remove: () => void } {
-  const folder = bundle('.js', 'cli', 'worker', 'host');
+  const folder = bundle('.js', 'cli', 'worker', 'host', 'hand');
   return { path: join(folder, 'cli.js'), remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 

@@ -5,7 +5,7 @@ import type { Op, Program } from '../architectures/program.js';
 import type { ServingDtype } from '../report/types.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { joinRows, rows, type NdArray } from './ndarray.js';
-import type { LinearWeight, OpRunner } from './op-runner.js';
+import type { Factor, OpRunner } from './op-runner.js';
 import type { Recipe } from './recipes.js';
 import { rotaryValues, type Sequence } from './sequence.js';
 import { blocksOf, embeddingRows, readAhead, roundToServing, servedBlock, wholeWeight, type Block } from './served-weights.js';
@@ -142,6 +142,9 @@ async function runEndingStandIn(lane: Lane, index: number): Promise<void> {
 async function linears(options: WalkOptions, index: number, op: Op, next: ReturnType<typeof readAhead>): Promise<void> {
   const { checkpoint, dtype, runner, program } = options;
   const lanes = computing(options.lanes, index);
+  const factors = lanes.map(({ recipe, values }): Factor => ({ recipe, x: values.get(op.inputs['x'] as string) as NdArray }));
+  // While one block is multiplied the next is read; a thread that is done finds another one waiting.
+  const inFlight = inOrder(runner.threads === 1 ? 1 : 2 * runner.threads);
   for (const matrix of matrices(op)) {
     const bias = matrix.bias === undefined ? null : (await wholeWeight(checkpoint, matrix.bias, dtype)).data;
     const softcap = Number(op.attributes['softcap'] ?? 0);
@@ -150,19 +153,37 @@ async function linears(options: WalkOptions, index: number, op: Op, next: Return
     for (let left = blocksOf(checkpoint, matrix.ref).length; left > 0; left--) {
       const { block, bytes } = await next();
       if (lanes.length === 0) continue;
-      const weight = servedBlock(checkpoint, block, bytes, dtype);
-      const shared: LinearWeight = lanes.length > 1 ? await runner.widen(weight) : weight;
-      const blocks: NdArray[] = [];
-      for (const [i, lane] of lanes.entries()) {
-        const x = lane.values.get(op.inputs['x'] as string) as NdArray;
-        const y = await runner.linear(lane.recipe, x, shared, bias?.subarray(block.start, block.end) ?? null, softcap);
-        if (streaming === undefined) sinks[i]?.add(block, y);
-        else blocks.push(y);
-      }
-      streaming?.(block.start, blocks);
+      const served = servedBlock(checkpoint, block, bytes, dtype);
+      const weight = { ...served, movable: checkpoint.keeps !== true && served.data.byteLength === served.data.buffer.byteLength };
+      await inFlight.add(runner.linears(factors, weight, bias?.subarray(block.start, block.end) ?? null, softcap), (products) => {
+        if (streaming !== undefined) streaming(block.start, products);
+        else for (const [i, sink] of sinks.entries()) sink.add(block, products[i] as NdArray);
+      });
     }
-    if (streaming === undefined) for (const sink of sinks) sink.finish();
+    await inFlight.add(Promise.resolve(), () => {
+      if (streaming === undefined) for (const sink of sinks) sink.finish();
+    });
   }
+  await inFlight.end();
+}
+
+/** Takes results in the order in which they were asked for, with fewer than `most` under way. */
+function inOrder(most: number) {
+  const waiting: (() => Promise<void>)[] = [];
+  const upTo = async (left: number) => {
+    while (waiting.length > left) await waiting.shift()?.();
+  };
+  return {
+    async add<T>(result: Promise<T>, take: (value: T) => void): Promise<void> {
+      // One that fails is told when its turn comes, or not at all when another one failed before.
+      result.catch(() => undefined);
+      waiting.push(async () => {
+        take(await result);
+      });
+      await upTo(most - 1);
+    },
+    end: () => upTo(0),
+  };
 }
 
 /** Puts blocks of columns together to a whole matrix, without a copy when there is one block only. */
@@ -189,12 +210,13 @@ function collect(lane: Lane, op: Op, matrix: Matrix) {
 async function smallOp({ checkpoint, dtype, lanes, runner, sequence }: WalkOptions, index: number, op: Op): Promise<void> {
   const weights: Record<string, NdArray> = {};
   for (const [name, ref] of Object.entries(op.weights)) weights[name] = await wholeWeight(checkpoint, ref, dtype);
-  for (const lane of computing(lanes, index)) {
+  const each = computing(lanes, index).map(async (lane) => {
     const inputs: Record<string, NdArray> = { ...weights };
     for (const [name, value] of Object.entries(op.inputs)) inputs[name] = lane.values.get(value) as NdArray;
     const outputs = await runOp(runner, op, lane.recipe, inputs, lane.sequence ?? sequence);
     for (const [name, value] of Object.entries(op.outputs)) lane.values.set(value, outputs[name] as NdArray);
-  }
+  });
+  await Promise.all(each);
 }
 
 /** Runs one op by a recipe; attention prompt by prompt, all else on all tokens at once. */
