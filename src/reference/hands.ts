@@ -121,7 +121,7 @@ export function startHands(local: OpRunner, count: number, script: URL): Hands {
       linear: async (recipe, x, weight, bias, softcap) => (await linears([{ recipe, x }], weight, bias, softcap))[0] as NdArray,
     },
     async close() {
-      await Promise.all(hands.map(({ worker }) => worker?.terminate()));
+      await Promise.all(hands.flatMap(({ worker }) => worker?.terminate() ?? []));
     },
   };
 }

@@ -36,6 +36,8 @@ export interface WalkOptions {
   readonly runner: OpRunner;
   /** Value → index of the last op after which the caller looks at it, where that is later than the program's own last use. */
   readonly keep: ReadonlyMap<string, number>;
+  /** Waited for before anything stands in: kernels that the caller still asks about an earlier op. */
+  beforeStandIns?(): Promise<void>;
   /** Called when all lanes have done an op; values made by it are in the lanes. */
   afterOp(index: number, op: Op): Promise<void>;
   /** Blocks of columns `[start, start + width)` of the logits, one [T, width] per lane. When absent, `logits` is assembled like any value. */
@@ -59,7 +61,7 @@ export async function walk(options: WalkOptions): Promise<void> {
     if (op.op === 'embed') await embed(options, op);
     else if (op.op === 'linear' || op.op === 'qkv') await linears(options, index, op, next);
     else await smallOp(options, index, op);
-    for (const lane of lanes) await runEndingStandIn(lane, index);
+    for (const lane of lanes) await runEndingStandIn(options, lane, index);
     await options.afterOp(index, op);
     for (const name of lastUse.get(index) ?? []) for (const lane of lanes) lane.values.delete(name);
   }
@@ -134,9 +136,11 @@ function computing(lanes: readonly Lane[], index: number): Lane[] {
   return lanes.filter((lane) => !lane.standIns.has(index));
 }
 
-async function runEndingStandIn(lane: Lane, index: number): Promise<void> {
+async function runEndingStandIn(options: WalkOptions, lane: Lane, index: number): Promise<void> {
   const standIn = lane.standIns.get(index);
-  if (standIn?.end === index) await standIn.run(lane);
+  if (standIn?.end !== index) return;
+  await options.beforeStandIns?.();
+  await standIn.run(lane);
 }
 
 async function linears(options: WalkOptions, index: number, op: Op, next: ReturnType<typeof readAhead>): Promise<void> {
