@@ -9,10 +9,10 @@ import { startThreads, type Engine } from '../../src/threads.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Starts an engine of two threads. Close it when the tests are done. */
-export function startEngine(): Engine {
+/** Starts an engine of two threads, or of as many jobs on as many cores as are given. Close it when the tests are done. */
+export function startEngine(jobs = 2, cores = 2): Engine {
   const folder = bundle('.mjs', 'worker', 'host', 'hand');
-  const threads = startThreads(2, pathToFileURL(join(folder, 'worker.mjs')));
+  const threads = startThreads(jobs, pathToFileURL(join(folder, 'worker.mjs')), cores);
   return {
     host: threads.host,
     run: threads.run.bind(threads),
@@ -27,6 +27,12 @@ export function startEngine(): Engine {
 export function bundledProgram(): { path: string; remove: () => void } {
   const folder = bundle('.js', 'cli', 'worker', 'host', 'hand');
   return { path: join(folder, 'cli.js'), remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** The script of the reference's other threads. Remove it when the tests are done. */
+export function bundledHand(): { script: URL; remove: () => void } {
+  const folder = bundle('.mjs', 'hand');
+  return { script: pathToFileURL(join(folder, 'hand.mjs')), remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 /** Bundles entries of src/ into a new folder. */
