@@ -18,6 +18,7 @@ const ENTRY_POINTS = {
   cli: 'src/cli.ts',
   worker: 'src/worker.ts',
   host: 'src/host.ts',
+  hand: 'src/hand.ts',
   'actions-cache': 'src/actions-cache.ts',
 };
 const NATIVE = 'native/linux-x64';

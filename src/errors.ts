@@ -58,3 +58,26 @@ export class ModelError extends Error {
     super(message);
   }
 }
+
+/** An error as data: one that crosses threads loses its class. */
+export interface PlainError {
+  /** Null: a defect of this program. */
+  readonly code: ReasonCode | null;
+  readonly message: string;
+  readonly stack: string | null;
+}
+
+export function plainError(error: unknown): PlainError {
+  return {
+    code: error instanceof ModelError ? error.code : null,
+    message: error instanceof Error ? error.message : String(error),
+    stack: error instanceof Error ? (error.stack ?? null) : null,
+  };
+}
+
+export function fromPlainError({ code, message, stack }: PlainError): Error {
+  if (code !== null) return new ModelError(code, message);
+  const error = new Error(message);
+  if (stack !== null) error.stack = stack;
+  return error;
+}

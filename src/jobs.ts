@@ -10,6 +10,7 @@ import type { KernelManifest, OnnxruntimeManifest } from './kernels/manifest.js'
 import { onnxruntimeKernel, type ExecutionProvider } from './kernels/onnxruntime.js';
 import { remoteKernel, type KernelQuestion, type KernelReply } from './kernels/remote.js';
 import { forward, type Forward } from './reference/forward.js';
+import { startHands } from './reference/hands.js';
 import type { Keeper } from './reference/keeper.js';
 import { keeperOf, type KeptFolder } from './reference/kept-folder.js';
 import { createOpRunner, type OpRunner, type Ort } from './reference/op-runner.js';
@@ -88,14 +89,26 @@ export type ReplyTo<Q extends Question> = Q extends FileQuestion ? FileReply : K
 /** A job's line to the main thread. */
 export interface Line {
   readonly onLayer: OnLayer;
+  readonly share: Share;
   ask<Q extends Question>(question: Q): Promise<ReplyTo<Q>>;
+}
+
+/** What a job's thread may take of the machine. */
+export interface Share {
+  /** Threads that compute for one job, its own among them. */
+  readonly threads: number;
+  /** The script of the others (src/hand.ts). */
+  readonly hand: URL;
 }
 
 let runner: Promise<{ ort: Ort; runner: OpRunner }> | undefined;
 
 // Sessions depend on ops and recipes, not on the model, so they serve all jobs of a thread.
-function engine(): Promise<{ ort: Ort; runner: OpRunner }> {
-  return (runner ??= loadOnnxRuntime().then((ort) => ({ ort, runner: createOpRunner(ort) })));
+function engine({ threads, hand }: Share): Promise<{ ort: Ort; runner: OpRunner }> {
+  return (runner ??= loadOnnxRuntime().then((ort) => {
+    const local = createOpRunner(ort);
+    return { ort, runner: threads === 1 ? local : startHands(local, threads - 1, hand).runner };
+  }));
 }
 
 /**
@@ -122,7 +135,12 @@ export async function runJob(job: Job, line: Line): Promise<JobResults[Job['kind
         const program = buildProgram(config);
         checkWeights(program, checkpoint);
         const recipe = job.recipe === 'oracle' ? ORACLE : eager(job.dtype);
-        return forward((await engine()).runner, program, checkpoint, { ids: job.ids, dtype: job.dtype, recipe, onLayer: line.onLayer });
+        return forward((await engine(line.share)).runner, program, checkpoint, {
+          ids: job.ids,
+          dtype: job.dtype,
+          recipe,
+          onLayer: line.onLayer,
+        });
       });
   }
 }
@@ -143,7 +161,7 @@ async function withCheckpoint<T>(
 async function diff(job: DiffJob, checkpoint: Checkpoint, config: Record<string, unknown>, line: Line): Promise<DiffOutcome> {
   const program = buildProgram(config);
   checkWeights(program, checkpoint);
-  const { ort, runner: ops } = await engine();
+  const { ort, runner: ops } = await engine(line.share);
   const forDtype = ({ dtypes }: KernelManifest) => dtypes.includes(job.dtype);
   const usable = job.kernels.filter(forDtype);
   const unfused = job.unfused.filter(forDtype).map((manifest) => remoteKernel(manifest, job.dtype, line.ask));

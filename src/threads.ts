@@ -1,10 +1,17 @@
 // Runs jobs in worker threads: starts them when needed, one job per thread at a time, and kills what takes too long.
 
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { ModelError, type ReasonCode } from './errors.js';
+import { fromPlainError, type ModelError, type PlainError } from './errors.js';
 import type { Job, JobResults, OnLayer, Question, Reply } from './jobs.js';
 // The main thread must have this module loaded before workers load onnxruntime: it settles telemetry and the unpacked library.
 import './reference/runtime.js';
+
+/** What a worker starts with: how many threads compute for its job, and the script of those beside itself. */
+export interface ThreadData {
+  readonly threads: number;
+  readonly hand: string;
+}
 
 /** What a worker is told: a job, or what it asked for. */
 export type Message = { kind: 'job'; job: Job } | { kind: 'reply'; id: number; reply: Reply };
@@ -14,7 +21,7 @@ export type Answer =
   | { kind: 'layer'; layer: number }
   | { kind: 'ask'; id: number; question: Question }
   | { kind: 'done'; result: unknown }
-  | { kind: 'failed'; code: ReasonCode | null; message: string; stack: string | null };
+  | ({ kind: 'failed' } & PlainError);
 
 export interface Engine {
   /**
@@ -41,8 +48,17 @@ export interface Timeout {
   readonly error: ModelError;
 }
 
-/** Starts an engine of at most `size` threads. Threads start with the first jobs. */
-export function startThreads(size: number, script: URL = new URL('./worker.js', import.meta.url)): Engine {
+/**
+ * Starts an engine of at most `size` jobs at a time. Threads start with the first jobs.
+ * @param cores processors that the jobs share: each gets as many threads as there are for it, and one at least
+ */
+export function startThreads(
+  size: number,
+  script: URL = new URL('./worker.js', import.meta.url),
+  cores: number = availableParallelism(),
+): Engine {
+  const beside = (name: string) => new URL(script.pathname.endsWith('.mjs') ? `./${name}.mjs` : `./${name}.js`, script);
+  const workerData: ThreadData = { threads: Math.max(1, Math.floor(cores / size)), hand: beside('hand').href };
   const idle: Worker[] = [];
   const all = new Set<Worker>();
   const waiting: ((worker: Worker) => void)[] = [];
@@ -55,7 +71,7 @@ export function startThreads(size: number, script: URL = new URL('./worker.js', 
     return new Promise((resolve) => waiting.push(resolve));
   };
   const start = () => {
-    const worker = new Worker(script);
+    const worker = new Worker(script, { workerData });
     // A thread that waits for work must not keep the process alive.
     worker.unref();
     all.add(worker);
@@ -81,7 +97,7 @@ export function startThreads(size: number, script: URL = new URL('./worker.js', 
   };
 
   return {
-    host: new URL(script.pathname.endsWith('.mjs') ? './host.mjs' : './host.js', script),
+    host: beside('host'),
     async run<K extends Job['kind']>(job: Extract<Job, { kind: K }>, options: JobOptions = {}) {
       const worker = await take();
       worker.ref();
@@ -119,7 +135,7 @@ function converse(worker: Worker, job: Job, { onLayer, onQuestion, timeout }: Jo
       else if (answer.kind === 'ask')
         void onQuestion?.(answer.question).then((reply) => worker.postMessage({ kind: 'reply', id: answer.id, reply } satisfies Message));
       else if (answer.kind === 'done') finish({ result: { value: answer.result }, usable: true });
-      else finish({ result: asError(answer), usable: true });
+      else finish({ result: fromPlainError(answer), usable: true });
     };
     const onError = (error: unknown) => finish({ result: error instanceof Error ? error : new Error(String(error)), usable: false });
     const onExit = (code: number) =>
@@ -128,11 +144,4 @@ function converse(worker: Worker, job: Job, { onLayer, onQuestion, timeout }: Jo
     worker.on('message', onMessage).on('error', onError).on('exit', onExit);
     worker.postMessage({ kind: 'job', job } satisfies Message);
   });
-}
-
-function asError({ code, message, stack }: Extract<Answer, { kind: 'failed' }>): Error {
-  if (code !== null) return new ModelError(code, message);
-  const error = new Error(message);
-  if (stack !== null) error.stack = stack;
-  return error;
 }

@@ -1,13 +1,15 @@
 // The third door: a worker thread. onnxruntime blocks its thread while it computes, so the main one stays free for progress.
 
-import { parentPort } from 'node:worker_threads';
-import { ModelError } from './errors.js';
+import { parentPort, workerData } from 'node:worker_threads';
+import { plainError } from './errors.js';
 import { runJob, type Job, type JobResults, type Question, type Reply, type ReplyTo } from './jobs.js';
-import type { Answer, Message } from './threads.js';
+import type { Answer, Message, ThreadData } from './threads.js';
 
 const port = parentPort;
 if (port === null) throw new Error('worker.js is started by the other doors, not by hand');
 
+const { threads, hand } = workerData as ThreadData;
+const share = { threads, hand: new URL(hand) };
 const asked = new Map<number, (reply: Reply) => void>();
 let questions = 0;
 
@@ -30,15 +32,9 @@ port.on('message', (message: Message) => {
     asked.delete(message.id);
     return;
   }
-  runJob(message.job, { onLayer: (layer) => send({ kind: 'layer', layer }), ask }).then(
+  runJob(message.job, { onLayer: (layer) => send({ kind: 'layer', layer }), share, ask }).then(
     (result) => send({ kind: 'done', result }, movable(result)),
-    (error: unknown) =>
-      send({
-        kind: 'failed',
-        code: error instanceof ModelError ? error.code : null,
-        message: error instanceof Error ? error.message : String(error),
-        stack: error instanceof Error ? (error.stack ?? null) : null,
-      }),
+    (error: unknown) => send({ kind: 'failed', ...plainError(error) }),
   );
 });
 

@@ -13,7 +13,7 @@ import { drawKernel, plant } from '../kernels/planted/pen.js';
 import { startEngine } from '../support/engine.js';
 import { copyModel, scratch } from '../support/models.js';
 
-const engine = startEngine('these sources');
+const engine = startEngine(2, 2, 'these sources');
 let root: { folder: string; remove: () => Promise<void> };
 let model: string;
 /** Of a run without anything kept. */
@@ -92,7 +92,7 @@ describe('nothing is taken', () => {
   test('of another version of the program', async () => {
     const folder = join(root.folder, 'versions');
     await judged(folder);
-    const other = startEngine('other sources');
+    const other = startEngine(2, 2, 'other sources');
     try {
       expect((await judged(folder, { by: other })).kept).toBeNull();
     } finally {

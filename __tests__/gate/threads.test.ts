@@ -1,7 +1,7 @@
 // Jobs in real worker threads: those that never end, that die, and that die when nobody looks.
 
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ModelError } from '../../src/errors.js';
@@ -10,7 +10,7 @@ import { scratch } from '../support/models.js';
 
 // A worker that does what the job's first text says.
 const WORKER = `
-import { parentPort, threadId } from 'node:worker_threads';
+import { parentPort, threadId, Worker, workerData } from 'node:worker_threads';
 const done = (result) => parentPort.postMessage({ kind: 'done', result });
 parentPort.on('message', ({ job: { texts: [what, ms] } }) => {
   if (what === 'id') setTimeout(() => done(threadId), Number(ms ?? 0));
@@ -21,8 +21,16 @@ parentPort.on('message', ({ job: { texts: [what, ms] } }) => {
   else if (what === 'fail') parentPort.postMessage({ kind: 'failed', code: 'weights_invalid', message: 'bad file', stack: null });
   else if (what === 'defect') parentPort.postMessage({ kind: 'failed', code: null, message: 'a defect', stack: 'Error: a defect at x' });
   else if (what === 'layers') { for (const layer of [0, 1, 2]) parentPort.postMessage({ kind: 'layer', layer }); done('layers'); }
+  else if (what === 'threads') done(workerData.threads);
+  else if (what === 'hand') new Worker(new URL(workerData.hand));
   else if (what === 'late') { done('soon broken'); setTimeout(() => { throw new Error('broke when idle'); }, 20); }
 });
+`;
+
+// What stands beside it writes down that it lives.
+const HAND = `
+import { appendFileSync } from 'node:fs';
+setInterval(() => appendFileSync(new URL('./alive.txt', import.meta.url), '.'), 5);
 `;
 
 let root: { folder: string; remove: () => Promise<void> };
@@ -33,6 +41,7 @@ beforeAll(async () => {
   const path = join(root.folder, 'worker.mjs');
   await writeFile(path, WORKER);
   script = pathToFileURL(path);
+  await writeFile(join(root.folder, 'hand.mjs'), HAND);
 });
 afterEach(async () => {
   for (const engine of engines.splice(0)) await engine.close();
@@ -95,6 +104,29 @@ test('at most as many threads run as were asked for, and all jobs are done', asy
   const run = engine(2);
   const ids = await Promise.all(Array.from({ length: 8 }, () => run('id', {}, 20)));
   expect(new Set(ids).size).toBe(2);
+});
+
+test.each([
+  [1, 1, 1],
+  [1, 3, 3],
+  [2, 2, 1],
+  [2, 5, 2],
+  [3, 2, 1],
+])('%i jobs on %i cores take %i threads each', async (size, cores, threads) => {
+  const started = startThreads(size, script, cores);
+  engines.push(started);
+  expect(await started.run({ kind: 'tokenize', model: '', texts: ['threads'] })).toBe(threads);
+});
+
+test('a thread that is ended takes those along that compute for it', async () => {
+  const alive = async () => (await readFile(join(root.folder, 'alive.txt'), 'utf8').catch(() => '')).length;
+  const patience = { ms: 2000, error: TIMEOUT.error };
+  await expect(engine(1)('hand', { timeout: patience })).rejects.toBe(TIMEOUT.error);
+  for (const threads of engines.splice(0)) await threads.close();
+  const before = await alive();
+  expect(before).toBeGreaterThan(0);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(await alive()).toBe(before);
 });
 
 test('layers are told as they are done', async () => {

@@ -96,7 +96,7 @@ describe('a job that is cancelled', () => {
   beforeAll(async () => {
     await mkdir(join(ROOT, 'build'), { recursive: true });
     program = await mkdtemp(join(ROOT, 'build', 'test-cli-'));
-    const sources = ['cli', 'worker', 'host'].map((name) => join(ROOT, 'src', `${name}.ts`));
+    const sources = ['cli', 'worker', 'host', 'hand'].map((name) => join(ROOT, 'src', `${name}.ts`));
     const options = ['--bundle', '--packages=external', '--platform=node', '--format=esm', '--log-level=error', `--outdir=${program}`];
     execFileSync(join(ROOT, 'node_modules/.bin/esbuild'), [...sources, ...options], { stdio: ['ignore', 'ignore', 'inherit'] });
   });

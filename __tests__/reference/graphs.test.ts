@@ -3,14 +3,14 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { Op } from '../../src/architectures/program.js';
 import type { NdArray } from '../../src/reference/ndarray.js';
-import { attentionMask, createOpRunner, type OpRunner } from '../../src/reference/op-runner.js';
+import { attentionMask, createOpRunner, type LocalOpRunner } from '../../src/reference/op-runner.js';
 import { eager, ORACLE, validRecipes, type Recipe } from '../../src/reference/recipes.js';
 import { loadOnnxRuntime } from '../../src/reference/runtime.js';
 import { roundToServing } from '../../src/reference/served-weights.js';
 import type { ServingDtype } from '../../src/report/types.js';
 import { seededRandom } from '../weights/made-files.js';
 
-let runner: OpRunner;
+let runner: LocalOpRunner;
 beforeAll(async () => {
   runner = createOpRunner(await loadOnnxRuntime());
 });

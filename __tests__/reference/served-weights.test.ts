@@ -2,7 +2,7 @@
 
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { NdArray } from '../../src/reference/ndarray.js';
-import { createOpRunner, type OpRunner } from '../../src/reference/op-runner.js';
+import { createOpRunner, type LocalOpRunner } from '../../src/reference/op-runner.js';
 import { eager, ORACLE } from '../../src/reference/recipes.js';
 import { loadOnnxRuntime } from '../../src/reference/runtime.js';
 import {
@@ -20,7 +20,7 @@ import type { NumericDtype } from '../../src/weights/values.js';
 import { withTensors, type MadeTensor } from '../support/made-checkpoint.js';
 import { refusal, seededRandom } from '../weights/made-files.js';
 
-let runner: OpRunner;
+let runner: LocalOpRunner;
 beforeAll(async () => {
   runner = createOpRunner(await loadOnnxRuntime());
 });

@@ -179,7 +179,7 @@ describe('damaged weights stop the walk with the tensor’s name', () => {
 describe('in a worker thread', () => {
   const folder = mkdtempSync(join(tmpdir(), 'fused-compat-worker-'));
   beforeAll(() => {
-    build('--outdir', folder, '--entry', 'src/worker.ts');
+    build('--outdir', folder, '--entry', 'src/worker.ts', '--entry', 'src/hand.ts');
   }, 300_000);
   afterAll(() => {
     rmSync(folder, { recursive: true });

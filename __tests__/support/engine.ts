@@ -10,12 +10,12 @@ import { startThreads, type Engine } from '../../src/threads.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
- * Starts an engine of two threads. Close it when the tests are done.
+ * Starts an engine of two threads, or of as many jobs on as many cores as are given. Close it when the tests are done.
  * @param sources what the bundle takes for the hash of its sources: without one, no results of the reference are kept
  */
-export function startEngine(sources?: string): Engine {
-  const folder = bundle('.mjs', ['worker', 'host'], sources);
-  const threads = startThreads(2, pathToFileURL(join(folder, 'worker.mjs')));
+export function startEngine(jobs = 2, cores = 2, sources?: string): Engine {
+  const folder = bundle('.mjs', ['worker', 'host', 'hand'], sources);
+  const threads = startThreads(jobs, pathToFileURL(join(folder, 'worker.mjs')), cores);
   return {
     host: threads.host,
     run: threads.run.bind(threads),
@@ -28,8 +28,14 @@ export function startEngine(sources?: string): Engine {
 
 /** The command line with its threads, from the sources, for tests that end its process. Remove it when the tests are done. */
 export function bundledProgram(): { path: string; remove: () => void } {
-  const folder = bundle('.js', ['cli', 'worker', 'host']);
+  const folder = bundle('.js', ['cli', 'worker', 'host', 'hand']);
   return { path: join(folder, 'cli.js'), remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** The script of the reference's other threads. Remove it when the tests are done. */
+export function bundledHand(): { script: URL; remove: () => void } {
+  const folder = bundle('.mjs', ['hand']);
+  return { script: pathToFileURL(join(folder, 'hand.mjs')), remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 /** Bundles entries of src/ into a new folder. */

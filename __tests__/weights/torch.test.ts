@@ -365,7 +365,11 @@ describe('a PyTorch model', () => {
         (
           await runJob(
             { kind: 'reference', model, dtype: 'bfloat16', ids: [1, 2, 3], recipe: 'eager' },
-            { onLayer: () => undefined, ask: () => Promise.reject(new Error('nothing is asked here')) },
+            {
+              onLayer: () => undefined,
+              ask: () => Promise.reject(new Error('nothing is asked here')),
+              share: { threads: 1, hand: new URL('none:') },
+            },
           )
         ).logits.data;
       const [torch, safetensors] = [await logits(folder), await logits(QWEN)];

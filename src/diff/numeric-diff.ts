@@ -310,18 +310,23 @@ async function run(diff: Diff, meters: readonly LayerMeter[], logits: LogitsMete
   const looksBack = [...[...sitesAt.values()].flat(), ...timed, ...diff.placed].map(({ site }) => site);
   const inputs = new Map<Site, Tensors>();
   const lanes = [...diff.lanes, ...(diff.perturbed === null ? [] : [diff.perturbed.lane])];
+  // The lanes go on while the last site is compared, up to the next call of a kernel: kernels are asked in one order, always the same.
+  let comparing = Promise.resolve();
   await walk({
     ...diff,
     lanes,
     scanAll: true,
     keep: lookedAt(looksBack),
+    beforeStandIns: () => comparing,
     async afterOp(index, op) {
-      await compareSites(
-        diff,
-        (sitesAt.get(index) ?? []).filter(({ kernel }) => !(records.get(kernel) as KernelRecord).failed),
-      );
+      if (sitesAt.has(index)) {
+        await comparing;
+        const sound = (sitesAt.get(index) ?? []).filter(({ kernel }) => !(records.get(kernel) as KernelRecord).failed);
+        comparing = compareSites({ ...diff, eagerLane: { ...diff.eagerLane, values: new Map(diff.eagerLane.values) } }, sound);
+        comparing.catch(() => undefined);
+      }
       for (const { site } of timed) if (site.end === index) inputs.set(site, laneInputs(site, diff.eagerLane));
-      if (diff.perturbed?.site.end === index) diff.perturbed.perturb(injectedAt(diff, diff.perturbed.site));
+      if (diff.perturbed?.site.end === index) await comparing.then(() => diff.perturbed?.perturb(injectedAt(diff, diff.perturbed.site)));
       for (const meter of meters) meter.afterOp(op);
       // The last op gives the logits, in blocks that do not wait for a kernel.
       if (index === program.ops.length - 2) for (const model of models) await model.run();
@@ -331,7 +336,7 @@ async function run(diff: Diff, meters: readonly LayerMeter[], logits: LogitsMete
       const compared = blocks.slice(0, 1 + recipes.length);
       logits.add(start, [...blocks, ...models.map((model) => model.block(start, compared)), zeroLogits(blocks)]);
     },
-  });
+  }).finally(() => comparing);
   return inputs;
 }
 
@@ -395,16 +400,19 @@ function canarySites(options: DiffOptions, sites: ReadonlyMap<Kernel, readonly S
 
 /** Runs the oracle, the other recipes and each kernel on eager's own inputs. Sites of the same op share the references. */
 async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]): Promise<void> {
-  const references = new Map<string, KnownOutputs & { canaries: readonly PlantedCanary[] | null }>();
+  const references = new Map<string, KnownOutputs & { canaries?: readonly PlantedCanary[] }>();
   for (const { kernel, site } of placements) {
     const record = diff.records.get(kernel) as KernelRecord;
     const inputs = laneInputs(site, diff.eagerLane);
     const given = { ...inputs, ...(await siteWeights(diff, site)) };
+    // While the kernel's process computes, so does the reference.
+    const begun = Promise.resolve(references.get(site.op) ?? referenceAt(diff, site, inputs));
+    begun.catch(() => undefined);
     const called = await answerOf(diff, kernel, site, given, 'fused', record);
     if (called === null) continue;
     const standard = diff.standards.get(kernel);
     const own = standard === undefined || standard.failed ? null : await answerOf(diff, kernel, site, given, 'standard', standard);
-    const known = references.get(site.op) ?? { ...(await referenceAt(diff, site, inputs)), canaries: null };
+    const known: KnownOutputs & { canaries?: readonly PlantedCanary[] } = await begun;
     references.set(site.op, known);
     if (diff.canariesAt.get(site.op) === site.start) record.watched((known.canaries ??= await canariesAt(diff, site, inputs, known)));
     const compare = (variant: Variant, to: KernelRecord, answered: Called) => {

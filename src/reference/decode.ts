@@ -117,6 +117,7 @@ export function inMemory(checkpoint: Checkpoint): Checkpoint {
   const tensors = new Map<string, Promise<Uint8Array>>();
   return {
     ...checkpoint,
+    keeps: true,
     async read(name, start = 0, end) {
       const whole = tensors.get(name) ?? checkpoint.read(name);
       tensors.set(name, whole);

@@ -14,20 +14,36 @@ export interface LinearWeight {
   readonly form: WeightForm;
   readonly data: Uint16Array | Float32Array;
   readonly shape: readonly [number, number];
+  /** Nothing else looks at the data or at its buffer: another thread may have it. */
+  readonly movable?: boolean;
+}
+
+/** What a weight is multiplied with, and how. */
+export interface Factor {
+  readonly recipe: Recipe;
+  readonly x: NdArray;
 }
 
 export interface OpRunner {
+  /** Ops that are run at the same time. */
+  readonly threads: number;
   /** Any op but `embed`, `linear` and `qkv`; inputs by contract name, weights included. Attention takes one sequence at a time. */
   run(op: Op, recipe: Recipe, inputs: Readonly<Record<string, NdArray>>): Promise<Record<string, NdArray>>;
   /** y = x Wᵀ (+ bias), capped where `softcap` is not 0, for a block of rows of W: [T, B']. */
   linear(recipe: Recipe, x: NdArray, weight: LinearWeight, bias: Float32Array | null, softcap?: number): Promise<NdArray>;
+  /** The same for several factors, with the weight widened once. Pass the same array of factors for all blocks of a matrix. */
+  linears(factors: readonly Factor[], weight: LinearWeight, bias: Float32Array | null, softcap?: number): Promise<readonly NdArray[]>;
+}
+
+/** An OpRunner that runs in this thread. */
+export interface LocalOpRunner extends OpRunner {
   /** Raw 16-bit weights as float32 values. */
   widen(weight: LinearWeight): Promise<LinearWeight>;
 }
 
 /**
  * Options that keep the numbers what the graphs say: fusions at `basic` and above change bits, as does prepacking; with one thread the
- * bits are the same between runs and processes (measured, docs/reference.md). Parallelism comes from worker threads.
+ * bits are the same between runs and processes (measured, docs/reference.md). Parallelism comes from worker threads (hands.ts).
  */
 export const SESSION_OPTIONS: ort.InferenceSession.SessionOptions = {
   executionProviders: ['cpu'],
@@ -40,7 +56,7 @@ export const SESSION_OPTIONS: ort.InferenceSession.SessionOptions = {
   extra: { session: { disable_prepacking: '1' } },
 };
 
-export function createOpRunner(runtime: Ort): OpRunner {
+export function createOpRunner(runtime: Ort): LocalOpRunner {
   const sessions = new Map<string, Promise<ort.InferenceSession>>();
   const session = (key: string, graph: () => Uint8Array) => {
     const known = sessions.get(key);
@@ -56,7 +72,8 @@ export function createOpRunner(runtime: Ort): OpRunner {
   const recipeKey = ({ compute, round, norm_weight, probabilities, inside, sums }: Recipe) =>
     [compute, round, norm_weight, probabilities, inside, sums].join(' ');
 
-  return {
+  const local: LocalOpRunner = {
+    threads: 1,
     async run(op, recipe, inputs) {
       const heads = op.op === 'attention' ? headCounts(inputs) : null;
       const key = JSON.stringify([op.op, op.attributes, op.eager, Object.values(op.weights)[0]?.shape, heads, recipeKey(recipe)]);
@@ -84,6 +101,12 @@ export function createOpRunner(runtime: Ort): OpRunner {
       if (bias !== null) feeds['bias'] = tensor(bias, [bias.length]);
       return arrays(await running.run(feeds))['y'] as NdArray;
     },
+    async linears(factors, weight, bias, softcap) {
+      const shared = factors.length > 1 ? await local.widen(weight) : weight;
+      const products: NdArray[] = [];
+      for (const { recipe, x } of factors) products.push(await local.linear(recipe, x, shared, bias, softcap));
+      return products;
+    },
     async widen(weight) {
       const { form } = weight;
       if (form === 'float32') return weight;
@@ -92,6 +115,7 @@ export function createOpRunner(runtime: Ort): OpRunner {
       return { form: 'float32', data: out.data as Float32Array, shape: weight.shape };
     },
   };
+  return local;
 }
 
 function arrays(results: ort.InferenceSession.ReturnType): Record<string, NdArray> {

@@ -6,7 +6,7 @@ import type { ServingDtype } from '../report/types.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import type { Keeper } from './keeper.js';
 import { joinRows, rows, type NdArray } from './ndarray.js';
-import type { LinearWeight, OpRunner } from './op-runner.js';
+import type { Factor, OpRunner } from './op-runner.js';
 import type { Recipe } from './recipes.js';
 import { keptLogits, resting, type KeptLane } from './resting.js';
 import { rotaryValues, type Sequence } from './sequence.js';
@@ -40,6 +40,8 @@ export interface WalkOptions {
   readonly runner: OpRunner;
   /** Value → index of the last op after which the caller looks at it, where that is later than the program's own last use. */
   readonly keep: ReadonlyMap<string, number>;
+  /** Waited for before anything stands in: kernels that the caller still asks about an earlier op. */
+  beforeStandIns?(): Promise<void>;
   /** Called when all lanes have done an op; values made by it are in the lanes. */
   afterOp(index: number, op: Op): Promise<void>;
   /** Blocks of columns `[start, start + width)` of the logits, one [T, width] per lane. When absent, `logits` is assembled like any value. */
@@ -69,7 +71,7 @@ export async function walk(options: WalkOptions): Promise<void> {
     if (op.op === 'embed') await embed(options, op);
     else if (op.op === 'linear' || op.op === 'qkv') await linears(options, computing, op, next);
     else await smallOp(options, computing, op);
-    for (const lane of lanes) await runEndingStandIn(lane, index);
+    for (const lane of lanes) await runEndingStandIn(options, lane, index);
     await rest?.after(index);
     await options.afterOp(index, op);
     for (const name of lastUse.get(index) ?? []) for (const lane of lanes) lane.values.delete(name);
@@ -140,13 +142,22 @@ async function embed({ program, checkpoint, dtype, sequence, lanes }: WalkOption
   }
 }
 
-async function runEndingStandIn(lane: Lane, index: number): Promise<void> {
+async function runEndingStandIn(options: WalkOptions, lane: Lane, index: number): Promise<void> {
   const standIn = lane.standIns.get(index);
-  if (standIn?.end === index) await standIn.run(lane);
+  if (standIn?.end !== index) return;
+  await options.beforeStandIns?.();
+  await standIn.run(lane);
 }
 
 async function linears(options: WalkOptions, lanes: readonly Lane[], op: Op, next: ReturnType<typeof readAhead>): Promise<void> {
   const { checkpoint, dtype, runner, program } = options;
+  const factors = lanes.map((lane): Factor & { lane: Lane } => ({
+    lane,
+    recipe: lane.recipe,
+    x: lane.values.get(op.inputs['x'] as string) as NdArray,
+  }));
+  // While one block is multiplied the next is read; a thread that is done finds another one waiting.
+  const inFlight = inOrder(runner.threads === 1 ? 1 : 2 * runner.threads);
   for (const matrix of matrices(op)) {
     const bias = matrix.bias === undefined ? null : (await wholeWeight(checkpoint, matrix.bias, dtype)).data;
     const softcap = Number(op.attributes['softcap'] ?? 0);
@@ -156,22 +167,42 @@ async function linears(options: WalkOptions, lanes: readonly Lane[], op: Op, nex
     for (let left = blocksOf(checkpoint, matrix.ref).length; left > 0; left--) {
       const { block, bytes } = await next();
       if (lanes.length === 0) continue;
-      const known = await kept?.find(block);
-      const weight = servedBlock(checkpoint, block, bytes, dtype);
-      const shared: LinearWeight = lanes.length > (known?.size ?? 0) + 1 ? await runner.widen(weight) : weight;
-      const blocks: NdArray[] = [];
-      for (const [i, lane] of lanes.entries()) {
-        const x = lane.values.get(op.inputs['x'] as string) as NdArray;
-        const y =
-          known?.get(lane) ?? (await runner.linear(lane.recipe, x, shared, bias?.subarray(block.start, block.end) ?? null, softcap));
-        if (streaming === undefined) sinks[i]?.add(block, y);
-        else blocks.push(y);
-      }
-      if (known === null) await kept?.put(block, new Map(lanes.map((lane, i) => [lane, blocks[i] as NdArray])));
-      streaming?.(block.start, blocks);
+      const known = (await kept?.find(block)) ?? new Map<Lane, NdArray>();
+      const unknown = factors.filter(({ lane }) => !known.has(lane));
+      const served = servedBlock(checkpoint, block, bytes, dtype);
+      const weight = { ...served, movable: checkpoint.keeps !== true && served.data.byteLength === served.data.buffer.byteLength };
+      await inFlight.add(runner.linears(unknown, weight, bias?.subarray(block.start, block.end) ?? null, softcap), async (made) => {
+        const products = new Map([...known, ...unknown.map(({ lane }, i): [Lane, NdArray] => [lane, made[i] as NdArray])]);
+        if (known.size === 0) await kept?.put(block, products);
+        const blocks = lanes.map((lane) => products.get(lane) as NdArray);
+        if (streaming !== undefined) streaming(block.start, blocks);
+        else for (const [i, sink] of sinks.entries()) sink.add(block, blocks[i] as NdArray);
+      });
     }
-    if (streaming === undefined) for (const sink of sinks) sink.finish();
+    await inFlight.add(Promise.resolve(), () => {
+      if (streaming === undefined) for (const sink of sinks) sink.finish();
+    });
   }
+  await inFlight.end();
+}
+
+/** Takes results in the order in which they were asked for, with fewer than `most` under way. */
+function inOrder(most: number) {
+  const waiting: (() => Promise<void>)[] = [];
+  const upTo = async (left: number) => {
+    while (waiting.length > left) await waiting.shift()?.();
+  };
+  return {
+    async add<T>(result: Promise<T>, take: (value: T) => void | Promise<void>): Promise<void> {
+      // One that fails is told when its turn comes, or not at all when another one failed before.
+      result.catch(() => undefined);
+      waiting.push(async () => {
+        await take(await result);
+      });
+      await upTo(most - 1);
+    },
+    end: () => upTo(0),
+  };
 }
 
 /** Puts blocks of columns together to a whole matrix, without a copy when there is one block only. */
@@ -198,12 +229,13 @@ function collect(lane: Lane, op: Op, matrix: Matrix) {
 async function smallOp({ checkpoint, dtype, runner, sequence }: WalkOptions, lanes: readonly Lane[], op: Op): Promise<void> {
   const weights: Record<string, NdArray> = {};
   for (const [name, ref] of Object.entries(op.weights)) weights[name] = await wholeWeight(checkpoint, ref, dtype);
-  for (const lane of lanes) {
+  const each = lanes.map(async (lane) => {
     const inputs: Record<string, NdArray> = { ...weights };
     for (const [name, value] of Object.entries(op.inputs)) inputs[name] = lane.values.get(value) as NdArray;
     const outputs = await runOp(runner, op, lane.recipe, inputs, lane.sequence ?? sequence);
     for (const [name, value] of Object.entries(op.outputs)) lane.values.set(value, outputs[name] as NdArray);
-  }
+  });
+  await Promise.all(each);
 }
 
 /** Runs one op by a recipe; attention prompt by prompt, all else on all tokens at once. */

@@ -47,6 +47,8 @@ export interface Checkpoint {
    * @throws ModelError `tensor_missing`, or `weights_invalid` when the file was cut or changed since it was opened
    */
   read(name: string, start?: number, end?: number): Promise<Uint8Array>;
+  /** What `read` gives is kept and given again. */
+  readonly keeps?: boolean;
   close(): Promise<void>;
 }
 
