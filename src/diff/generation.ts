@@ -117,7 +117,8 @@ async function standardOf(
   const starts = fused.map(({ ids, stopped }, i): readonly number[] | null => {
     const chosen = (read[i] as readonly OracleView[]).map(({ choices }) => choices[0] as number);
     const parted = chosen.findIndex((id, t) => id !== ids[t]);
-    if (parted >= 0) return chosen.slice(0, parted + 1);
+    // Where eager's logits are not finite it chooses nothing, and what writes on by itself will see it.
+    if (parted >= 0) return chosen.slice(0, chosen[parted] === -1 ? parted : parted + 1);
     return stopped === null ? null : ids;
   });
   const open = starts.flatMap((start, i) => (start === null ? [] : [{ ...(tasks[i] as Task), start }]));

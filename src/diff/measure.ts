@@ -7,6 +7,17 @@ import { roundToServing } from '../reference/served-weights.js';
 /** Unit roundoff: half the spacing of the dtype's numbers just above 1. */
 export const UNIT_ROUNDOFF: Readonly<Record<ServingDtype, number>> = { bfloat16: 2 ** -8, float16: 2 ** -11, float32: 2 ** -24 };
 
+/**
+ * No floor is below this, however small the values: nothing is divided by 0, and an error that no number of the dtype can show is none. In bfloat16
+ * and float32 implementations may flush subnormals, so it is the smallest normal number; in float16, where none does, the RMS of rounding
+ * to a multiple of the smallest subnormal, 2^-24 / √12.
+ */
+export const LEAST_FLOOR: Readonly<Record<ServingDtype, number>> = {
+  bfloat16: 2 ** -126,
+  float16: 2 ** -24 / Math.sqrt(12),
+  float32: 2 ** -126,
+};
+
 /** A mean relative error and its standard error. */
 export interface ScaleError {
   readonly mean: number;
@@ -35,6 +46,8 @@ export interface Measure {
   readonly scale_floor: number;
   /** Non-finite where the oracle is finite. */
   readonly non_finite: number;
+  /** Index of the first of them; null: there is none. */
+  readonly first_non_finite: number | null;
   /** Elements bitwise equal to each recipe's. */
   readonly equal_to: readonly number[];
 }
@@ -53,8 +66,8 @@ export function measure(fused: Float32Array, oracle: Float64Array, recipes: read
   const eagerError = recipeErrors[0] as (typeof recipeErrors)[number];
   const roundingError = errors(rounded, oracle);
   const rmsOracle = rootMeanSquare(oracle);
-  // Where every correct answer is exact (a sum that needs no rounding), one ULP of a typical element still is no fault.
-  const least = UNIT_ROUNDOFF[dtype] * rmsOracle * 2 ** -4;
+  // Where every correct answer is exact (a sum that needs no rounding), one ULP of a small element still is no fault.
+  const least = Math.max(UNIT_ROUNDOFF[dtype] * rmsOracle * 2 ** -4, LEAST_FLOOR[dtype]);
   const threshold = rmsOracle / 16;
   return {
     elements: fused.length,
@@ -63,6 +76,7 @@ export function measure(fused: Float32Array, oracle: Float64Array, recipes: read
     rms_error: error.rms,
     max_error: error.max,
     non_finite: error.nonFinite,
+    first_non_finite: error.first,
     rms_oracle: rmsOracle,
     rms_floor: Math.max(eagerError.rms, roundingError.rms, least),
     max_floor: Math.max(...recipeErrors.map(({ max }) => max), roundingError.max, least),
@@ -81,10 +95,11 @@ function rootMeanSquare(values: Float64Array): number {
   return Math.sqrt(sum / Math.max(1, values.length));
 }
 
-function errors(values: Float32Array, oracle: Float64Array): { rms: number; max: number; nonFinite: number } {
+function errors(values: Float32Array, oracle: Float64Array): { rms: number; max: number; nonFinite: number; first: number | null } {
   let sum = 0;
   let max = 0;
   let nonFinite = 0;
+  let first: number | null = null;
   for (let i = 0; i < oracle.length; i++) {
     const expected = oracle[i] as number;
     if (!Number.isFinite(expected)) continue;
@@ -92,9 +107,12 @@ function errors(values: Float32Array, oracle: Float64Array): { rms: number; max:
     if (delta <= Number.MAX_VALUE) {
       sum += delta * delta;
       if (delta > max) max = delta;
-    } else nonFinite++;
+    } else {
+      nonFinite++;
+      first ??= i;
+    }
   }
-  return { rms: Math.sqrt(sum / Math.max(1, oracle.length)), max, nonFinite };
+  return { rms: Math.sqrt(sum / Math.max(1, oracle.length)), max, nonFinite, first };
 }
 
 function difference(fused: Float32Array, eager: Float32Array): { max_abs_diff: number; sum_abs_diff: number } {

@@ -25,6 +25,7 @@ const AFTER_FAILURE: Partial<Record<ReasonCode, string>> = {
     'Give the safetensors checkpoint for a numeric diff; `fused-compat inspect` (or `policy: static`) judges these weights by themselves.',
   tensor_missing: 'Make sure that every file which the index names is there, and that config.json belongs to these weights.',
   non_finite_weights: 'Repair or re-export the checkpoint: no kernel can be judged on NaN or infinite weights.',
+  serving_overflow: 'Serve the model in bfloat16 or float32 (`dtype`): its weights do not fit into the range of the serving dtype.',
   tokenizer_invalid:
     'Give token ids, which need no tokenizer: `prompts: [{input-ids: [1, 2, 3]}]`; or add the tokenizer.json or tokenizer.model of the model.',
   prompt_too_long: "Shorten the prompt or lower max-prompt-tokens to what the model's max_position_embeddings allows.",
