@@ -89,7 +89,7 @@ test('what a layer injects and what it inherits stand side by side in the data, 
   const markdown = renderMarkdown(report);
   expect(markdown).toMatch(/<summary>Whole model: \S+× the noise floor, leaves the floor in layer 14<\/summary>/);
   expect(markdown).toMatch(
-    /\n\| 13 \| \S+ \| \S+ \| \S+ \| [01]\.\d\d× \|  \|\n\| 14 \| 2(\.\d)? \| \S+ \| \S+ \| \S+× \| leaves the floor \|\n\| 15 /,
+    /\n\| 13 \| \S+ \| \S+ \| \S+ \| [01]\.\d\d× \| {2}\|\n\| 14 \| 2(\.\d)? \| \S+ \| \S+ \| \S+× \| leaves the floor \|\n\| 15 /,
   );
   expect(markdown).toMatch(/- perplexity of the prompts: oracle \d+(\.\d+)?, eager \d+(\.\d+)?, fused \d+(\.\d+)?\n/);
   const terminal = renderTerminal(report, { color: false }).replace(/\s+/g, ' ');

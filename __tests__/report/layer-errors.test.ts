@@ -61,7 +61,7 @@ test('the figures are KL beside its floor, flips, perplexity and amplification',
 
 test.each([
   [model(20, { kl_ratio: 31 }), 'Whole model: 31.0× the noise floor, leaves the floor in layer 20'],
-  [model(null), 'Whole model: 0.97× the noise floor, within it in every layer'],
+  [model(null), 'Whole model: 0.97× the noise floor, no layer above its own'],
   [model(7, { kl_ratio: null }), 'Whole model: leaves the floor in layer 7'],
   [model(null, { kl_ratio: null }), 'Whole model: not judged'],
 ])('the summary says where it stands', (level, words) => {

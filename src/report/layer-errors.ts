@@ -7,7 +7,7 @@ import type { ModelLayer, ModelLevel } from './types.js';
 /** Rows of the table: enough to see where an error comes from and how it grows. */
 const LAYERS_SHOWN = 12;
 
-/** `Whole model: 0.97× the noise floor, within it in every layer`. */
+/** `Whole model: 0.97× the noise floor, no layer above its own`. */
 export function modelSummary(model: ModelLevel): string {
   const first = model.first_layer_above_floor;
   const ratio = model.kl_ratio === null ? '' : ` ${multiple(model.kl_ratio)} the noise floor`;
@@ -15,7 +15,7 @@ export function modelSummary(model: ModelLevel): string {
     first !== null
       ? `leaves the floor in layer ${first}`
       : model.layers.some(isMeasured) && model.kl_ratio !== null
-        ? 'within it in every layer'
+        ? 'no layer above its own'
         : '';
   return `Whole model:${[ratio, layers === '' ? '' : ` ${layers}`].filter((part) => part !== '').join(',') || ' not judged'}`;
 }
