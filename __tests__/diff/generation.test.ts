@@ -170,6 +170,19 @@ describe('a text', () => {
     expect(entry).toMatchObject({ loops: { standard: false, fused: true }, coherent: false });
   });
 
+  test('that loops as the standard one does is coherent: that is the model, not its kernels', async () => {
+    // Layers that add nothing to embeddings that are all the same: whatever came before, one token is the likeliest.
+    const read = async (...[name, start, end]: Parameters<typeof model.checkpoint.read>) => {
+      const bytes = await model.checkpoint.read(name, start, end);
+      if (!/embed_tokens|o_proj|down_proj/.test(name)) return bytes;
+      return new Uint8Array(new Uint16Array(bytes.byteLength / 2).fill(name.includes('embed') ? 0x3f80 : 0).buffer);
+    };
+    const checkpoint = { ...model.checkpoint, read };
+    const [entry] = await write(standing('silu_mul', []), { checkpoint, max_new_tokens: 10 });
+    expect(new Set(entry?.ids_standard).size).toBe(1);
+    expect(entry).toMatchObject({ loops: { standard: true, fused: true }, first_divergence: null, coherent: true, excess_fused: 0 });
+  });
+
   test('where eager overflows the serving dtype is not compared: there the standard one ends, with the reason', async () => {
     // Scores beyond float16: eager has no logits to choose by.
     const read = async (...[name, start, end]: Parameters<typeof model.checkpoint.read>) => {
