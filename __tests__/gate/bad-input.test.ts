@@ -112,6 +112,7 @@ describe('activations that overflow float16', () => {
     expect(report.numeric?.model).toMatchObject({ status: 'inconclusive', kl_ratio: null, decisive_flips: null });
     expect(report.numeric?.canaries?.every(({ caught }) => caught)).toBe(true);
     expect(report.numeric?.generation).toBeNull();
+    expect(report.recommendations).toEqual([expect.stringMatching(/^Serve the model in bfloat16 or float32 \(`dtype`\)/)]);
     expect((await judged(folder)).verdict).toBe('COMPATIBLE');
   });
 

@@ -113,6 +113,12 @@ test('a correct kernel that rounds late is named by the one change that it is, i
     ['qk_norm', true, 0, 1],
     ['model', true, null, null],
   ]);
+  // The floor is that of six correct ways to compute this model. In products as short as these a sum in two halves mostly rounds to the same.
+  const kls = Object.values(numeric?.model?.kl_recipes ?? {}).map(Number);
+  expect(kls).toHaveLength(6);
+  expect(new Set(kls).size).toBeGreaterThanOrEqual(4);
+  expect(Math.min(...kls)).toBeGreaterThan(0);
+  expect(numeric?.model?.kl_floor).toBe(Math.max(...kls));
   expect(numeric?.smallest_scale_error).toBe(numeric?.kernels[0]?.smallest_scale_error);
   expect(numeric?.smallest_scale_error).toBeGreaterThan(2 ** -10);
   expect(numeric?.smallest_scale_error).toBeLessThan(0.005);
