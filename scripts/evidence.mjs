@@ -130,7 +130,7 @@ How an error grows on its way, with all kernels standing in everywhere:
 - **Sensitivity** is the model's own: a random perturbation as large as the kernel's error goes in at the first site alone, in a model that rounds nowhere, and what is left of it at the end is divided by it.
 - The **estimate** is the static check's formula, from the Q and K norm weights alone: the product of 1 + 0.001 · (max_k + max_q) / 2 over the extreme layers. It is no ratio of errors.
 - **Claimed** is what the report that started this project says of the large models that two of these stand for, Qwen3-0.6B (whose K-norm weights qwen3-mini carries) and TinyLlama-1.1B. It does not say
-  how that was measured; the checker's formula does not give it.
+  how that was measured. The checker's formula gives 1.00 wherever there is no Q or K norm, and nothing near 1000 for Qwen's.
 
 ${amplifications(all)}
 
@@ -138,8 +138,8 @@ Over the layers, at the outputs of the first, the last and those between:
 
 ${curves(all)}
 
-What this says of the claim: the measured order is the other way round. A perturbation grows less in qwen3-mini, with its K-norm weights of 96.5, than in tinyllama-mini, which has no Q or K norm. 1.0 would be a model in which nothing is added on the way, and none is. Nor is the number a property of the checkpoint
-alone: the kernel that injects first sets the unit, and on ernie45-mini it goes from ${range(byKernel, 2)}, all of them correct kernels. So amplification is reported, to see where an error comes from, and decides
+What this says of the claim: no demo model comes near 1000, and the measured order is the other way round. A perturbation grows less in qwen3-mini, with its K-norm weights of 96.5, than in tinyllama-mini, which has no Q or K norm.
+1.0 would be a model in which nothing is added on the way, and none is. Nor is the number a property of the checkpoint alone: the kernel that injects first sets the unit, and on ernie45-mini it goes from ${range(byKernel, 2)}, all of them correct kernels. So amplification is reported, to see where an error comes from, and decides
 nothing; what decides is \`kl_ratio\`, which compares what the kernels cost with what correct implementations differ by in this very model.
 
 ## Each kernel alone
