@@ -22,6 +22,7 @@ export type ReasonCode =
   | 'unsupported_weights'
   | 'tensor_missing'
   | 'non_finite_weights'
+  | 'serving_overflow'
   | 'tokenizer_invalid'
   | 'prompt_too_long'
   | 'input_ids_out_of_range'

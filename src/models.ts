@@ -235,12 +235,21 @@ async function tokenIds(engine: Engine, folder: string, program: Program, config
   const encoded = texts.length === 0 ? [] : await tokenize(engine, folder, texts);
   let next = 0;
   return prompts.map((prompt, index) => {
-    const ids = 'text' in prompt ? (encoded[next++] as number[]) : prompt.input_ids;
+    const name = `prompt ${index + 1}`;
+    const ids = 'text' in prompt ? checkEncoded(program, encoded[next++] as number[], name) : prompt.input_ids;
     const limit = Math.min(config.max_prompt_tokens, program.max_position_embeddings);
     if (config.prompts === null) return ids.slice(0, builtInLength(index, limit));
-    checkPrompt(program, ids, `prompt ${index + 1}`);
+    checkPrompt(program, ids, name);
     return ids.slice(0, limit);
   });
+}
+
+/** A tokenizer may know more ids than the model has rows, for tokens that nobody uses; one that uses them is another model's. */
+function checkEncoded({ vocab_size }: Program, ids: number[], name: string): number[] {
+  const beyond = ids.find((id) => id >= vocab_size);
+  if (beyond === undefined) return ids;
+  const words = `${name} becomes the token id ${beyond}, but vocab_size is ${vocab_size}, so ids go from 0 to ${vocab_size - 1}`;
+  throw new ModelError('tokenizer_invalid', `${words}: the tokenizer is that of another model`);
 }
 
 /** Encodes texts in a thread that is killed when a tokenizer does not come to an end. */

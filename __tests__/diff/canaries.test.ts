@@ -168,7 +168,7 @@ describe('a kernel beside a canary that passed', () => {
     const eager = roundToServing(Float32Array.from(oracle), DTYPE);
     const fused = eager.map((value) => value * factor);
     const record = kernelRecord(kernel, device, ['eager'], DTYPE, LIMITS);
-    record.add(site, 'y', measure(fused, yardstick(oracle, [eager], DTYPE)));
+    record.add(site, 'y', measure(fused, yardstick(oracle, [eager], DTYPE)), { ids: [1], segments: [{ start: 0, end: 1 }] });
     record.watched([canary(caught)]);
     expect(record.canaries).toEqual([{ kernel: 'k', ...canary(caught) }]);
     return record.result();

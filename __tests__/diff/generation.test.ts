@@ -15,6 +15,7 @@ import { forward } from '../../src/reference/forward.js';
 import { eager } from '../../src/reference/recipes.js';
 import { loadOnnxRuntime } from '../../src/reference/runtime.js';
 import type { Generation, ModelReport } from '../../src/report/types.js';
+import { bfloat16ToFloat32, roundToBfloat16 } from '../../src/weights/values.js';
 import { BROKEN, type Planted } from '../kernels/planted/kernels.js';
 import { drawKernel, plant } from '../kernels/planted/pen.js';
 import { startEngine } from '../support/engine.js';
@@ -188,6 +189,36 @@ describe('a text', () => {
     const loop = [...written(0, 2), ...Array.from({ length: 10 }, () => written(0, 2)[1] as number)];
     const [entry] = await write({ kind: 'texts', texts: [loop] }, { max_new_tokens: 12 });
     expect(entry).toMatchObject({ loops: { standard: false, fused: true }, coherent: false });
+  });
+
+  test('that loops as the standard one does is coherent: that is the model, not its kernels', async () => {
+    // Layers that add nothing to embeddings that are all the same: whatever came before, one token is the likeliest.
+    const read = async (...[name, start, end]: Parameters<typeof model.checkpoint.read>) => {
+      const bytes = await model.checkpoint.read(name, start, end);
+      if (!/embed_tokens|o_proj|down_proj/.test(name)) return bytes;
+      return new Uint8Array(new Uint16Array(bytes.byteLength / 2).fill(name.includes('embed') ? 0x3f80 : 0).buffer);
+    };
+    const checkpoint = { ...model.checkpoint, read };
+    const [entry] = await write(standing('silu_mul', []), { checkpoint, max_new_tokens: 10 });
+    expect(new Set(entry?.ids_standard).size).toBe(1);
+    expect(entry).toMatchObject({ loops: { standard: true, fused: true }, first_divergence: null, coherent: true, excess_fused: 0 });
+  });
+
+  test('where eager overflows the serving dtype is not compared: there the standard one ends, with the reason', async () => {
+    // Scores beyond float16: eager has no logits to choose by.
+    const read = async (...[name, start, end]: Parameters<typeof model.checkpoint.read>) => {
+      const bytes = await model.checkpoint.read(name, start, end);
+      if (!/layers\.0\.self_attn\.[qk]_proj/.test(name)) return bytes;
+      const bits = new Uint16Array(Uint8Array.from(bytes).buffer);
+      return new Uint8Array(roundToBfloat16(bfloat16ToFloat32(bits).map((value) => value * 1000)).buffer);
+    };
+    const checkpoint = { ...model.checkpoint, read };
+    const [entry] = await write({ kind: 'texts', texts: [written(0)] }, { dtype: 'float16', checkpoint });
+    expect(entry).toMatchObject({ ids_fused: written(0), ids_standard: [], first_divergence: null, nll_standard: null, coherent: null });
+    expect(entry?.detail).toBe('the standard text ends after 0 tokens: logits are NaN or infinite');
+    // In bfloat16 the same weights give a text.
+    const [fine] = await write({ kind: 'texts', texts: [written(0)] }, { checkpoint });
+    expect(fine?.ids_standard).toHaveLength(TOKENS);
   });
 
   test('is as long as the model has positions for, and none where the prompt fills them', async () => {

@@ -8,6 +8,7 @@ import { UNIT_ROUNDOFF, type Measure } from '../../src/diff/measure.js';
 import { layerMeter, modelLevels, worstLevel } from '../../src/diff/model-level.js';
 import type { Kernel, KernelDevice } from '../../src/kernels/kernel.js';
 import type { Site } from '../../src/kernels/sites.js';
+import type { Sequence } from '../../src/reference/sequence.js';
 import type { Lane } from '../../src/reference/walk.js';
 import type { KernelResult, ModelLevel, ServingDtype } from '../../src/report/types.js';
 
@@ -26,6 +27,15 @@ function site(layer: number | null, name = 'input_layernorm'): Site {
   return { op: 'rms_norm', start: 0, end: 0, layer, name, inputs: new Map(), weights: new Map(), outputs: new Map(), attributes: {} };
 }
 
+/** Two prompts, of 4 and of 6 tokens. */
+const SEQUENCE: Sequence = {
+  ids: Array.from({ length: 10 }, (_, i) => i),
+  segments: [
+    { start: 0, end: 4 },
+    { start: 4, end: 10 },
+  ],
+};
+
 /** What a correct kernel shows, with some of it changed. */
 function shown(changes: Partial<Measure> = {}): Measure {
   return {
@@ -43,6 +53,7 @@ function shown(changes: Partial<Measure> = {}): Measure {
     scale: { mean: 0, standard_error: 1e-5 },
     scale_floor: 0,
     non_finite: 0,
+    first_non_finite: null,
     equal_to: [100, 50],
     ...changes,
   };
@@ -50,7 +61,7 @@ function shown(changes: Partial<Measure> = {}): Measure {
 
 function result(measures: readonly Partial<Measure>[], dtype: ServingDtype = 'bfloat16'): KernelResult {
   const record = kernelRecord(KERNEL, DEVICE, ['eager', 'other'], dtype, LIMITS);
-  for (const [layer, changes] of measures.entries()) record.add(site(layer), 'y', shown(changes));
+  for (const [layer, changes] of measures.entries()) record.add(site(layer), 'y', shown(changes), SEQUENCE);
   return record.result();
 }
 
@@ -110,9 +121,18 @@ describe('a kernel', () => {
   });
 
   test('fails by a single value that is not finite', () => {
-    const judged = result([{}, { non_finite: 1 }]);
+    const judged = result([{}, { non_finite: 1, first_non_finite: 73 }]);
     expect(judged).toMatchObject({ status: 'fail', non_finite: 1 });
-    expect(judged.detail).toBe('layer 1 input_layernorm, output y: 1 of 100 elements are NaN or infinite where the oracle is finite');
+    expect(judged.detail).toBe(
+      'layer 1 input_layernorm, output y: 1 of 100 elements are NaN or infinite where the oracle is finite, the first at prompt 2, position 3',
+    );
+  });
+
+  test('that is not finite in many layers is named with the first of them, also where errors of others are larger', () => {
+    const broken = { non_finite: 1, first_non_finite: 0 };
+    expect(result([{ rms_error: 9 }, broken, { ...broken, rms_error: 5 }]).detail).toMatch(
+      /^layer 1 .*, the first at prompt 1, position 0$/,
+    );
   });
 
   test('that gives something where the answer is 0 everywhere fails, with null for the ratio that has no value', () => {
@@ -134,10 +154,10 @@ describe('a kernel', () => {
     });
 
     const later = kernelRecord(KERNEL, DEVICE, ['eager', 'other'], 'bfloat16', LIMITS);
-    later.add(site(0), 'y', shown());
+    later.add(site(0), 'y', shown(), SEQUENCE);
     later.fail(site(1), 'crashed');
     expect(later.result()).toMatchObject({ status: 'inconclusive', detail: 'layer 1 input_layernorm: crashed', sites: 1 });
-    later.add(site(2), 'y', shown({ rms_error: 5 }));
+    later.add(site(2), 'y', shown({ rms_error: 5 }), SEQUENCE);
     expect(later.result()).toMatchObject({ status: 'fail' });
   });
 
@@ -195,8 +215,26 @@ const PROGRAM: Program = {
   logits: 'logits',
 };
 
+const lane = (values: Record<string, number[]>, oracle = false): Lane => ({
+  recipe: {} as Lane['recipe'],
+  standIns: new Map(),
+  values: new Map(
+    Object.entries(values).map(([name, data]) => [
+      name,
+      { data: oracle ? Float64Array.from(data) : Float32Array.from(data), shape: [1, 2] },
+    ]),
+  ),
+});
+const op = (y: string) => ({ op: 'add', layer: 0, site: '', inputs: {}, weights: {}, attributes: {}, outputs: { y } }) as const;
+
 /** Two recipes, then one model with kernels for each further KL. */
-function model(kl: readonly number[], changes: Partial<LogitsSummary> = {}, failure: string | null = null, inherited = 0.3): ModelLevel {
+function model(
+  kl: readonly number[],
+  changes: Partial<LogitsSummary> = {},
+  failure: string | null = null,
+  inherited = 0.3,
+  floor = 0.2,
+): ModelLevel {
   const all = [0.5, 1, ...kl];
   const logits: LogitsSummary = {
     positions: 10,
@@ -205,14 +243,21 @@ function model(kl: readonly number[], changes: Partial<LogitsSummary> = {}, fail
     decisive_flips: all.map(() => 0),
     perplexity: [3, ...all.map(() => 3)],
     non_finite: [0, ...all.map(() => 0)],
+    first_non_finite: [-1, ...all.map(() => -1)],
     ...changes,
   };
   const levels = modelLevels({
     program: PROGRAM,
+    sequence: SEQUENCE,
     recipes: ['eager', 'other'],
     assemblies: kl.map(() => ({ placements: [{ kernel: KERNEL, site: site(0) }], failure })),
     injected: () => ({ rms: 0.5, relative: 0.01 }),
-    layers: { afterOp: () => undefined, relative: [[0.1, 0.2, inherited, 0.4]], absolute: [[1, 2, 3, 4]], final: [1, 1, 2, 3] },
+    layers: {
+      afterOp: () => undefined,
+      relative: [[Math.min(0.1, floor), floor, inherited, 0.4]],
+      absolute: [[1, 2, 3, 4]],
+      final: [1, 1, 2, 3],
+    },
     logits,
     sensitivity: 1.5,
     limits: LIMITS,
@@ -239,19 +284,24 @@ describe('a whole model', () => {
   });
 
   test('fails when its logits are not finite', () => {
-    expect(model([NaN], { non_finite: [0, 0, 0, 4] })).toMatchObject({
+    expect(model([NaN], { non_finite: [0, 0, 0, 4], first_non_finite: [-1, -1, -1, 6] })).toMatchObject({
       status: 'fail',
       kl_fused: null,
       kl_ratio: null,
-      detail: "the fused model's logits are NaN or infinite at 4 of 10 positions",
+      detail: "the fused model's logits are NaN or infinite at 4 of 10 positions (the first: prompt 2, position 2)",
     });
   });
 
   test.each([
-    ['the oracle', [1, 0, 0, 0], "the oracle's own logits are not finite at 1 of 10 positions"],
-    ['a valid recipe', [0, 0, 2, 0], 'a valid recipe overflows the serving dtype at 2 of 10 positions, so there is no noise floor'],
+    ['the oracle', [1, 0, 0, 0], "the oracle's own logits are not finite at 1 of 10 positions (the first: prompt 1, position 1)"],
+    [
+      'a valid recipe',
+      [0, 0, 2, 0],
+      'the logits of a valid recipe overflow the serving dtype at 2 of 10 positions (the first: prompt 1, position 1), so there is no noise floor',
+    ],
   ])('cannot be judged when %s is not finite', (_word, non_finite, detail) => {
-    expect(model([0.1], { non_finite })).toMatchObject({ status: 'inconclusive', detail });
+    const first_non_finite = non_finite.map((count) => (count > 0 ? 1 : -1));
+    expect(model([0.1], { non_finite, first_non_finite })).toMatchObject({ status: 'inconclusive', detail });
   });
 
   test('whose kernel gave up has no figures', () => {
@@ -285,6 +335,29 @@ describe('a whole model', () => {
     expect(model([1], {}, 'k: crashed', 0.41)).toMatchObject({ first_layer_above_floor: null, amplification_curve: [null] });
   });
 
+  test('does not leave a noise floor of 0 by what float32 could not show, but does by more', () => {
+    const exact = (error: number) => {
+      const lanes = [
+        lane({ '0.out': [3, 4] }, true),
+        lane({ '0.out': [3, 4] }),
+        lane({ '0.out': [3, 4] }),
+        lane({ '0.out': [3, 4 + error] }, true),
+      ];
+      const meter = layerMeter(PROGRAM, lanes);
+      meter.afterOp(op('0.out'));
+      return model([1], {}, null, meter.relative[0]?.[2], meter.relative[0]?.[0]).first_layer_above_floor;
+    };
+    expect(exact(1e-9)).toBeNull();
+    expect(exact(1e-6)).toBe(0);
+  });
+
+  test('whose layer gives 0 everywhere, as the oracle does, is at its floor', () => {
+    const zero = () => lane({ '0.out': [0, 0] }, true);
+    const meter = layerMeter(PROGRAM, [zero(), zero(), lane({ '0.out': [0, 1] })]);
+    meter.afterOp(op('0.out'));
+    expect(meter.relative[0]).toEqual([0, Infinity]);
+  });
+
   test('without any noise among recipes is compared with the noise of arithmetic, not with zero', () => {
     expect(model([1e-14], { kl: [0, 0, 1e-14] })).toMatchObject({ status: 'pass', kl_ratio: 1 });
     expect(model([1e-12], { kl: [0, 0, 1e-12] })).toMatchObject({ status: 'fail' });
@@ -292,18 +365,6 @@ describe('a whole model', () => {
 });
 
 describe('the distance of hidden states', () => {
-  const lane = (values: Record<string, number[]>, oracle = false): Lane => ({
-    recipe: {} as Lane['recipe'],
-    standIns: new Map(),
-    values: new Map(
-      Object.entries(values).map(([name, data]) => [
-        name,
-        { data: oracle ? Float64Array.from(data) : Float32Array.from(data), shape: [1, 2] },
-      ]),
-    ),
-  });
-  const op = (y: string) => ({ op: 'add', layer: 0, site: '', inputs: {}, weights: {}, attributes: {}, outputs: { y } }) as const;
-
   test('is relative per layer and absolute at the end; a kernel that runs across the end of a layer is read when it is done', () => {
     const lanes = [lane({ '0.out': [3, 4], normed: [1, 1] }, true), lane({ '0.out': [3, 4.5], normed: [1, 2] }), lane({})];
     const meter = layerMeter(PROGRAM, lanes);

@@ -133,6 +133,7 @@ describe('what is not finite', () => {
       const broken = oracle.map((row, p) => row.map((logit, i) => (p === 1 && i > 4 ? value : logit)));
       const result = streamed([oracle, broken, disturbed(oracle, 6, 0.1)], [1, 2, -1], [3, 5], [1]);
       expect(result.non_finite).toEqual([0, 1, 0]);
+      expect(result.first_non_finite).toEqual([-1, 1, -1]);
       expect(result.kl[0]).toBeNaN();
       expect(result.perplexity[1]).toBeNull();
       expect(result.kl[1]).toBeGreaterThan(0);

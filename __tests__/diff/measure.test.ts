@@ -84,10 +84,35 @@ describe('distance from the oracle', () => {
   });
 });
 
+describe('where every value is 0 or next to it', () => {
+  const ratio = ({ rms_error, rms_floor }: Measure) => rms_error / rms_floor;
+
+  test.each(['bfloat16', 'float16', 'float32'] as const)('nothing in %s is divided by 0, and no error is none', (dtype) => {
+    const right = measured([0, -0], [0, 0], dtype);
+    expect(right).toMatchObject({ rms_error: 0, max_error: 0, non_finite: 0 });
+    expect(right.rms_floor).toBeGreaterThan(0);
+    expect(right.max_floor).toBeGreaterThan(0);
+    const wrong = ratio(measured([0.001, 0], [0, 0], dtype));
+    expect(Number.isFinite(wrong)).toBe(true);
+    expect(wrong).toBeGreaterThan(1000);
+  });
+
+  test.each(['bfloat16', 'float32'] as const)('a kernel in %s may flush subnormals to 0, and nothing larger', (dtype) => {
+    expect(ratio(measured([0, 0], [2 ** -127, 2 ** -130], dtype))).toBeLessThan(1);
+    expect(ratio(measured([0, 0], [2 ** -120, 2 ** -120], dtype))).toBeGreaterThan(4);
+  });
+
+  test('a kernel in float16 may not: it is held to the rounding of subnormals', () => {
+    expect(ratio(measured([2 ** -24, 0], [2 ** -25, 2 ** -26], 'float16'))).toBeLessThan(2);
+    expect(ratio(measured([0, 0], [2 ** -20, 2 ** -20], 'float16'))).toBeGreaterThan(4);
+  });
+});
+
 describe('what is not finite', () => {
   test('counts where the oracle is finite, and leaves the other figures usable', () => {
     const result = measured([NaN, Infinity, -Infinity, 3], [1, 2, 3, 4]);
-    expect(result.non_finite).toBe(3);
+    expect(result).toMatchObject({ non_finite: 3, first_non_finite: 0 });
+    expect(measured([1, 2, NaN, NaN], [1, 2, 3, 4]).first_non_finite).toBe(2);
     expect(result.max_error).toBe(1);
     expect(result.max_abs_diff).toBe(1);
     for (const value of [result.rms_error, result.rms_floor, result.scale.mean, result.sum_abs_diff])
@@ -96,7 +121,7 @@ describe('what is not finite', () => {
 
   test('does not count where the oracle itself is not finite', () => {
     const result = measured([Infinity, NaN, 3], [Infinity, NaN, 3]);
-    expect(result).toMatchObject({ non_finite: 0, rms_error: 0, max_error: 0 });
+    expect(result).toMatchObject({ non_finite: 0, first_non_finite: null, rms_error: 0, max_error: 0 });
     expect(result.rms_oracle).toBeCloseTo(3 / Math.sqrt(3), 15);
   });
 });

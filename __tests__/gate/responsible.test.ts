@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.js';
 import { check } from '../../src/gate.js';
 import { openFolder } from '../../src/hub/folder.js';
-import type { ModelReport } from '../../src/report/types.js';
+import { renderMarkdown } from '../../src/report/markdown.js';
+import { renderTerminal } from '../../src/report/terminal.js';
+import type { ModelReport, Report } from '../../src/report/types.js';
 import { openCheckpoint } from '../../src/weights/checkpoint.js';
 import { toFloat32 } from '../../src/weights/values.js';
 import { norm, scaledInOneLayer } from '../kernels/planted/ops.js';
@@ -46,10 +48,13 @@ async function wrongIn(layer: number | null): Promise<string> {
   return path;
 }
 
-async function judged(kernels: string, layers: 'all' | number[]): Promise<ModelReport> {
+async function reported(kernels: string, layers: 'all' | number[]): Promise<Report> {
   const overrides = { models: [modelFolder(MODEL)], kernels, layers, prompts: [{ input_ids: PROMPT }] };
-  const report = await check(await loadConfig({ cwd: root.folder, overrides }), { engine });
-  return report.models[0] as ModelReport;
+  return check(await loadConfig({ cwd: root.folder, overrides }), { engine });
+}
+
+async function judged(kernels: string, layers: 'all' | number[]): Promise<ModelReport> {
+  return (await reported(kernels, layers)).models[0] as ModelReport;
 }
 
 describe('a kernel that is wrong in one layer', () => {
@@ -72,6 +77,27 @@ describe('a kernel that is wrong in one layer', () => {
   });
 });
 
+test('what a layer injects and what it inherits stand side by side in the data, in Markdown and in the terminal', async () => {
+  const report = await reported(await wrongIn(14), 'all');
+  const layers = report.models[0]?.numeric?.model?.layers ?? [];
+  // Only layer 14 makes an error of its own; before it the model is at its floor, and after it no layer finds back.
+  for (const { layer, injected, inherited, floor } of layers) {
+    expect([layer, (injected ?? NaN) > 0.1]).toEqual([layer, layer === 14]);
+    expect([layer, (inherited ?? NaN) > 2 * (floor ?? NaN)]).toEqual([layer, layer >= 14]);
+  }
+  expect(layers).toHaveLength(28);
+  const markdown = renderMarkdown(report);
+  expect(markdown).toMatch(/<summary>Whole model: \S+× the noise floor, leaves the floor in layer 14<\/summary>/);
+  expect(markdown).toMatch(
+    /\n\| 13 \| \S+ \| \S+ \| \S+ \| [01]\.\d\d× \| {2}\|\n\| 14 \| 2(\.\d)? \| \S+ \| \S+ \| \S+× \| leaves the floor \|\n\| 15 /,
+  );
+  expect(markdown).toMatch(/- perplexity of the prompts: oracle \d+(\.\d+)?, eager \d+(\.\d+)?, fused \d+(\.\d+)?\n/);
+  const terminal = renderTerminal(report, { color: false }).replace(/\s+/g, ' ');
+  expect(terminal).toMatch(
+    /errors by layer, relative \(injected \/ inherited \/ floor\): 0: .*; 13: .*; 14: 2(\.\d)? \/ \S+ \/ \S+, leaves the floor; 15: .*; 27: /,
+  );
+});
+
 test('a correct kernel that rounds late is named by the one change that it is, its canaries are caught, and nothing is responsible', async () => {
   const { numeric, reasons } = await judged(await wrongIn(null), 'all');
   expect(numeric?.kernels[0]).toMatchObject({ status: 'pass', nearest_recipe: 'norm_weight_swapped' });
@@ -83,6 +109,16 @@ test('a correct kernel that rounds late is named by the one change that it is, i
     ['qk', 'wrong_eps', true],
     [null, 'zeros', true],
   ]);
+  expect(numeric?.controls?.map(({ level, passed, max_abs_diff, bitwise_equal }) => [level, passed, max_abs_diff, bitwise_equal])).toEqual([
+    ['qk_norm', true, 0, 1],
+    ['model', true, null, null],
+  ]);
+  // The floor is that of six correct ways to compute this model. In products as short as these a sum in two halves mostly rounds to the same.
+  const kls = Object.values(numeric?.model?.kl_recipes ?? {}).map(Number);
+  expect(kls).toHaveLength(6);
+  expect(new Set(kls).size).toBeGreaterThanOrEqual(4);
+  expect(Math.min(...kls)).toBeGreaterThan(0);
+  expect(numeric?.model?.kl_floor).toBe(Math.max(...kls));
   expect(numeric?.smallest_scale_error).toBe(numeric?.kernels[0]?.smallest_scale_error);
   expect(numeric?.smallest_scale_error).toBeGreaterThan(2 ** -10);
   expect(numeric?.smallest_scale_error).toBeLessThan(0.005);

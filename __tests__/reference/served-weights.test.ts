@@ -165,6 +165,8 @@ describe('values that are not finite', () => {
   });
 });
 
+const WIDER = 'in a dtype of a larger range';
+
 describe('what is served', () => {
   // Values that each rounding changes, ties included.
   const VALUES = [1, -1.00390625, 1.001953125, 0.1, 1 / 3, -60000, 2049, 1e-5, 3.0517578125e-5, 0, 1 + 2 ** -20, -123.456];
@@ -194,18 +196,18 @@ describe('what is served', () => {
   });
 
   test.each([
-    { dtype: 'BF16', served: 'float16', value: 70_000, fits: 65_280 },
-    { dtype: 'F32', served: 'float16', value: -65_520, fits: -65_519 },
-    { dtype: 'F32', served: 'bfloat16', value: 3.4e38, fits: 3.38e38 },
-    { dtype: 'F64', served: 'bfloat16', value: 1e39, fits: 1e38 },
-    { dtype: 'F64', served: 'float32', value: -1e300, fits: -3e38 },
-  ] as const)('a value of $dtype that overflows $served is refused and counted, the largest that fits is not', async (one) => {
-    const { dtype, served, value, fits } = one;
-    const tensor = (large: number) => ({ name: 'w', shape: [2, 2], values: [large, 1, large, 2], dtype });
+    { dtype: 'BF16', served: 'float16', value: 70_144, fits: 65_280, held: '70144', limit: '65504', where: 'in bfloat16 or float32' },
+    { dtype: 'F32', served: 'float16', value: -65_520, fits: -65_519, held: '-65520', limit: '65504', where: 'in bfloat16 or float32' },
+    { dtype: 'F32', served: 'bfloat16', value: 3.4e38, fits: 3.38e38, held: '3.4e+38', limit: '3.39e38', where: WIDER },
+    { dtype: 'F64', served: 'bfloat16', value: 1e39, fits: 1e38, held: 'values beyond float32', limit: '3.39e38', where: WIDER },
+    { dtype: 'F64', served: 'float32', value: -1e300, fits: -3e38, held: 'values beyond float32', limit: '3.40e38', where: WIDER },
+  ] as const)('a value of $dtype that overflows $served is refused and named, the largest that fits is not', async (one) => {
+    const { dtype, served, value, fits, held, limit, where } = one;
+    const tensor = (large: number) => ({ name: 'w', shape: [2, 2], values: [large, 1, large / 2, 2], dtype });
     await withTensors([tensor(value)], async (checkpoint) => {
       const message = await refusal(wholeWeight(checkpoint, ref(tensor(value)), served));
       expect(message).toBe(
-        `non_finite_weights: model.safetensors: 2 values of w are too large for ${served}; serve the model in bfloat16 or float32`,
+        `serving_overflow: model.safetensors: w holds ${held}, too large for ${served}, whose largest finite value is ${limit}; serve the model ${where}`,
       );
       const bytes = await checkpoint.read('w');
       const block = { ref: ref(tensor(value)), start: 0, end: 2 };

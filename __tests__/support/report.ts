@@ -132,6 +132,7 @@ export function numericResult(changes: Partial<NumericResult> = {}): NumericResu
     generation: null,
     performance: null,
     canaries: null,
+    controls: null,
     smallest_scale_error: 0.001,
     ...changes,
   };

@@ -315,6 +315,41 @@ describe('a canary that passed', () => {
   });
 });
 
+describe('what is open for no fault of a kernel', () => {
+  it.each([
+    [
+      'a control that did not pass',
+      'identity control: the reference differs from itself: layer 0 norm: 1 of 9 elements differ',
+      /report it as a defect/,
+    ],
+    ['a model that overflows', 'not compared: layer 0 norm: values overflow float16, whose largest finite value is 65504', null],
+  ])('%s is inconclusive, and no kernel is told to mend itself', (_what, detail, advice) => {
+    const kernels = [kernelResult({ status: 'inconclusive', detail })];
+    const {
+      verdict: result,
+      reasons,
+      recommendations,
+    } = judge({ static: staticResult(), numeric: numericResult({ status: 'inconclusive', kernels }) });
+    expect(result).toBe('INCONCLUSIVE');
+    expect(reasons[0]).toMatchObject({ code: 'kernel_inconclusive', message: expect.stringContaining(detail) });
+    expect(recommendations).toEqual(advice === null ? [] : [expect.stringMatching(advice)]);
+  });
+
+  it('the whole model so is, with what helps', () => {
+    const advice = (detail: string) => {
+      const model = modelLevel({ status: 'inconclusive', detail });
+      return judge({ static: staticResult(), numeric: numericResult({ status: 'inconclusive', model }) }).recommendations;
+    };
+    expect(advice('layer 0 norm: values overflow float16, whose largest finite value is 65504')).toEqual([
+      expect.stringMatching(/^Serve the model in/),
+    ]);
+    expect(advice('identity control: a correct implementation would not pass')).toEqual([
+      expect.stringMatching(/^The reference did not agree with itself/),
+    ]);
+    expect(advice('k: crashed')).toEqual([]);
+  });
+});
+
 describe('what is responsible for a model that fails', () => {
   const layers = Array.from({ length: 28 }, (_, layer) => ({ layer, injected: null, inherited: null, floor: null }));
   const said = (changes: Parameters<typeof modelLevel>[0]) => {

@@ -158,7 +158,7 @@ export function walkTrial(context: TrialContext): Trial {
     return subsets.map((_, lane): Outcome => {
       if (failures[lane]?.length !== 0) return { reproduces: false, kl_ratio: null };
       const ratio = (logits.kl[lane] as number) / Math.max(level.kl_floor ?? 0, LEAST_KL);
-      const { status } = judgeLogits(logits, 0, lane, ratio, limits);
+      const { status } = judgeLogits(logits, context.sequence, 0, lane, ratio, limits);
       return {
         reproduces: SEVERITY.indexOf(status) >= SEVERITY.indexOf(level.status) && status !== 'inconclusive',
         kl_ratio: Number.isFinite(ratio) ? ratio : null,

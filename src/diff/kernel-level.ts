@@ -3,12 +3,19 @@
 import type { NumericThresholds } from '../config/types.js';
 import { KernelError, type Kernel, type KernelDevice, type Violation } from '../kernels/kernel.js';
 import type { Site } from '../kernels/sites.js';
-import type { Canary, Criterion, KernelResult, Level, ServingDtype, StandardResult } from '../report/types.js';
+import type { Sequence } from '../reference/sequence.js';
+import type { Canary, Control, Criterion, KernelResult, Level, ServingDtype, StandardResult } from '../report/types.js';
 import { UNIT_ROUNDOFF, type Measure } from './measure.js';
+import { tokenName } from './rows.js';
 
 export interface KernelRecord {
-  /** Adds what was measured for one output of one site. */
-  add(site: Site, output: string, measure: Measure): void;
+  /**
+   * Adds what was measured for one output of one site.
+   * @param sequence the tokens that are its rows
+   */
+  add(site: Site, output: string, measure: Measure, sequence: Sequence): void;
+  /** Why its sites, or some of them, were not compared, where that is not its own doing; told when none was. */
+  unreached(reason: string): void;
   /** The kernel gave no usable answer; it is not called again. */
   fail(site: Site, message: string): void;
   /** It did something beside giving a result: a fault. */
@@ -19,6 +26,8 @@ export interface KernelRecord {
   /** Known faults that were judged by the same criteria; one that passed leaves open what the sites let pass. */
   watched(canaries: readonly Omit<Canary, 'kernel'>[]): void;
   readonly canaries: readonly Canary[];
+  /** The reference against itself at one of its sites; a difference there leaves open what the sites say. */
+  controlled(control: Control): void;
   /** Whether an output of this site fails by itself. */
   fails(site: Site): boolean;
   /** Judged by something else than its sites: this takes the place of the criteria for them. A site is named where nothing was measured. */
@@ -35,6 +44,7 @@ interface Entry {
   readonly site: Site;
   readonly output: string;
   readonly measure: Measure;
+  readonly sequence: Sequence;
 }
 
 export interface Judgement {
@@ -57,11 +67,16 @@ export function kernelRecord(
   let probes: Probe[] | null = null;
   let conclusion: Judgement | null = null;
   let canaries: Canary[] = [];
+  let control: Control | null = null;
+  let unreached: Judgement | null = null;
   const sites = new Set<Site>();
   return {
-    add(site, output, measure) {
+    add(site, output, measure, sequence) {
       sites.add(site);
-      entries.push({ site, output, measure });
+      entries.push({ site, output, measure, sequence });
+    },
+    unreached(reason) {
+      unreached = { level: 'inconclusive', detail: reason };
     },
     fail(site, message) {
       failure ??= `${place(site)}: ${message}`;
@@ -79,6 +94,9 @@ export function kernelRecord(
     },
     watched(given) {
       canaries = given.map((canary) => ({ kernel: kernel.name, ...canary }));
+    },
+    controlled(given) {
+      control = given;
     },
     get canaries() {
       return canaries;
@@ -99,8 +117,8 @@ export function kernelRecord(
       const { name, op, backend } = kernel;
       const named = device instanceof KernelError ? null : device.device;
       const base = { kernel: name, op, backend, device: named, sites: sites.size, probes, standard: standardOf(standard) };
-      const summary = summarise(base, entries, failure, recipes, dtype, limits, conclusion);
-      const result = withCanaries(withProbes(summary), canaries);
+      const summary = summarise(base, entries, failure, recipes, dtype, limits, conclusion ?? (entries.length === 0 ? unreached : null));
+      const result = withControl(withCanaries(withProbes(summary), canaries), control);
       // Writing where it must not is its own fault, whatever its standard variant does.
       if (violation !== null) return { ...result, status: 'fail', detail: violation };
       return standard?.status === 'fail' ? { ...result, status: 'inconclusive', detail: unjudged(result, standard) } : result;
@@ -123,6 +141,12 @@ function withCanaries(result: KernelResult, canaries: readonly Canary[]): Kernel
   const missed = canaries.find(({ caught }) => !caught);
   if (missed === undefined || result.status === 'fail') return result;
   return { ...result, status: 'inconclusive', detail: `canary ${missed.name} was not caught: ${missed.detail}` };
+}
+
+/** Where the reference differs from itself, so may a kernel that is right. */
+function withControl(result: KernelResult, control: Control | null): KernelResult {
+  if (control === null || control.passed) return result;
+  return { ...result, status: 'inconclusive', detail: `identity control: the reference differs from itself: ${control.detail}` };
 }
 
 const NO_SITE = 'no site of the chosen layers';
@@ -256,7 +280,8 @@ const FLOAT32_ARITHMETIC = 8 * UNIT_ROUNDOFF.float32;
 const SEVERITY: readonly Level[] = ['pass', 'inconclusive', 'warn', 'fail'];
 
 function worstJudgement(entries: readonly Entry[], dtype: ServingDtype, limits: NumericThresholds): Judgement {
-  const ratio = ({ measure }: Entry) => Math.max(accuracyRatio(measure), maxRatio(measure));
+  // What is not finite has no ratio, and comes first: in the order of the walk, so that the first layer is the one that is named.
+  const ratio = ({ measure }: Entry) => (measure.non_finite > 0 ? Number.MAX_VALUE : Math.max(accuracyRatio(measure), maxRatio(measure)));
   return [...entries]
     .sort((a, b) => ratio(b) - ratio(a))
     .map((entry) => judge(entry, dtype, limits))
@@ -266,9 +291,11 @@ function worstJudgement(entries: readonly Entry[], dtype: ServingDtype, limits: 
     });
 }
 
-function judge({ site, output, measure }: Entry, dtype: ServingDtype, limits: NumericThresholds): Judgement {
+function judge({ site, output, measure, sequence }: Entry, dtype: ServingDtype, limits: NumericThresholds): Judgement {
   const { level, detail } = judgeMeasure(measure, dtype, limits);
-  return { level, detail: detail === null ? null : `${place(site)}, output ${output}: ${detail}` };
+  const { elements, first_non_finite: first } = measure;
+  const at = first === null ? '' : `, the first at ${tokenName(sequence, Math.floor((first * sequence.ids.length) / elements))}`;
+  return { level, detail: detail === null ? null : `${place(site)}, output ${output}: ${detail}${at}` };
 }
 
 /** What a measure is judged to be, and by what when it fails. */

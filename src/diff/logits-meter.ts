@@ -15,13 +15,15 @@ export interface LogitsSummary {
   readonly perplexity: readonly (number | null)[];
   /** Positions with a non-finite logit, oracle first. */
   readonly non_finite: readonly number[];
+  /** The first of them, oracle first; −1: there is none. */
+  readonly first_non_finite: readonly number[];
 }
 
 /** What the oracle makes of the next token at one position. */
 export interface OracleView {
   /** Its first choice. */
   readonly best: number;
-  /** First choices of the other lanes. */
+  /** First choices of the other lanes; −1 where one of their logits is not finite. */
   readonly choices: readonly number[];
   /** −log p of the next token, nats; NaN where a logit of the oracle is not finite. */
   readonly nll: number;
@@ -95,7 +97,7 @@ export function logitsMeter(lanes: number, targets: Int32Array): LogitsMeter {
         const below = (best[p] as number) - (target[p] as number);
         return {
           best: bestId[p] as number,
-          choices: running.slice(1).map((lane) => lane.bestId[p] as number),
+          choices: running.slice(1).map((lane) => (lane.broken[p] === 1 ? -1 : (lane.bestId[p] as number))),
           nll: broken[p] === 1 ? NaN : Math.log(weight[p] as number) + below,
           below_best: below,
           noise: noiseAt(running.slice(1), noiseLanes, p, vocabulary),
@@ -274,6 +276,7 @@ function summarise(
     ),
     perplexity: running.map((lane) => perplexity(targets, (p) => logSum(lane, p) - (lane.target[p] as number), broken(lane) > 0)),
     non_finite: running.map(broken),
+    first_non_finite: running.map((lane) => lane.broken.indexOf(1)),
   };
 }
 

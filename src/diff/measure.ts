@@ -9,6 +9,17 @@ import type { Tensors } from './site.js';
 /** Unit roundoff: half the spacing of the dtype's numbers just above 1. */
 export const UNIT_ROUNDOFF: Readonly<Record<ServingDtype, number>> = { bfloat16: 2 ** -8, float16: 2 ** -11, float32: 2 ** -24 };
 
+/**
+ * No floor is below this, however small the values: nothing is divided by 0, and an error that no number of the dtype can show is none. In bfloat16
+ * and float32 implementations may flush subnormals, so it is the smallest normal number; in float16, where none does, the RMS of rounding
+ * to a multiple of the smallest subnormal, 2^-24 / √12.
+ */
+export const LEAST_FLOOR: Readonly<Record<ServingDtype, number>> = {
+  bfloat16: 2 ** -126,
+  float16: 2 ** -24 / Math.sqrt(12),
+  float32: 2 ** -126,
+};
+
 /** A mean relative error and its standard error. */
 export interface ScaleError {
   readonly mean: number;
@@ -37,6 +48,8 @@ export interface Measure {
   readonly scale_floor: number;
   /** Non-finite where the oracle is finite. */
   readonly non_finite: number;
+  /** Index of the first of them; null: there is none. */
+  readonly first_non_finite: number | null;
   /** Elements bitwise equal to each recipe's. */
   readonly equal_to: readonly number[];
 }
@@ -79,8 +92,8 @@ export function floorsOf(oracle: Float64Array, recipes: readonly Float32Array[],
   // Recipes that do the same at a site share their outputs.
   const recipeErrors = [...new Set(recipes)].map((recipe) => errors(recipe, oracle, inverse));
   const roundingError = errors(rounded, oracle, inverse);
-  // Where every correct answer is exact (a sum that needs no rounding), one ULP of a typical element still is no fault.
-  const least = UNIT_ROUNDOFF[dtype] * rmsOracle * 2 ** -4;
+  // Where every correct answer is exact (a sum that needs no rounding), one ULP of a small element still is no fault.
+  const least = Math.max(UNIT_ROUNDOFF[dtype] * rmsOracle * 2 ** -4, LEAST_FLOOR[dtype]);
   return [
     rmsOracle,
     Math.max(recipeErrors[0]?.rms ?? 0, roundingError.rms, least),
@@ -110,6 +123,7 @@ export function measure(fused: Float32Array, { dtype, oracle, recipes, inverse, 
     rms_error: error.rms,
     max_error: error.max,
     non_finite: error.nonFinite,
+    first_non_finite: error.first,
     scale: error.scale,
     ...floors,
     equal_to: recipes.map((recipe) => equal.get(recipe) as number),
@@ -145,7 +159,8 @@ function errors(
   values: Float32Array,
   oracle: Float64Array,
   inverse: Float64Array,
-): { rms: number; max: number; nonFinite: number; scale: ScaleError } {
+): { rms: number; max: number; nonFinite: number; first: number | null; scale: ScaleError } {
+  let first: number | null = null;
   let [sum, max, nonFinite, count, relatives, squares] = [0, 0, 0, 0, 0, 0];
   for (let i = 0; i < oracle.length; i++) {
     const expected = oracle[i] as number;
@@ -161,7 +176,10 @@ function errors(
         relatives += relative;
         squares += relative * relative;
       }
-    } else if (Number.isFinite(expected)) nonFinite++;
+    } else if (Number.isFinite(expected)) {
+      nonFinite++;
+      first ??= i;
+    }
   }
   const mean = count === 0 ? 0 : relatives / count;
   // Of relative errors, whose mean is no larger than their spread by more than the digits of a double can bear.
@@ -170,6 +188,7 @@ function errors(
     rms: Math.sqrt(sum / Math.max(1, oracle.length)),
     max,
     nonFinite,
+    first,
     scale: { mean, standard_error: count < 2 ? Infinity : Math.sqrt(variance / count) },
   };
 }

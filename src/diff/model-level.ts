@@ -3,11 +3,15 @@
 import type { Op, Program } from '../architectures/program.js';
 import type { NumericThresholds } from '../config/types.js';
 import type { Placement } from '../kernels/sites.js';
+import type { Sequence } from '../reference/sequence.js';
 import type { Lane } from '../reference/walk.js';
 import type { Level, ModelLayer, ModelLevel } from '../report/types.js';
 import type { Judgement } from './kernel-level.js';
 import type { LogitsSummary } from './logits-meter.js';
+import { tokenName } from './rows.js';
 
+/** A relative error of a layer's output below this is nobody's: float32 rounds 60 times as much. A floor of 0 is none to be above of. */
+const LEAST_RELATIVE = 1e-9;
 /** Below this many nats a KL is the arithmetic noise of its own computation (src/diff/logits-meter.ts). */
 export const LEAST_KL = 1e-14;
 
@@ -33,7 +37,8 @@ export function layerMeter(program: Program, lanes: readonly Lane[]): LayerMeter
     const layer = program.layer_outputs.indexOf(value);
     if (layer < 0) final[lane] = error;
     else {
-      (relative[layer] as number[])[lane] = error / size;
+      // Nothing off nothing is no error.
+      (relative[layer] as number[])[lane] = error === 0 ? 0 : error / size;
       (absolute[layer] as number[])[lane] = error;
     }
   };
@@ -80,6 +85,8 @@ export interface ModelEvidence<K> {
   readonly logits: LogitsSummary;
   /** RMS error of the final hidden state over that of a perturbation at the first site, in a model that rounds nowhere. */
   readonly sensitivity: number | null;
+  /** The tokens of the run. */
+  readonly sequence: Sequence;
   readonly limits: NumericThresholds;
 }
 
@@ -144,7 +151,7 @@ function assemblyLevel<K>(evidence: ModelEvidence<K>, assembly: number): ModelLe
       detail: failure,
     };
   }
-  return { ...base, ...judgeLogits(logits, recipes.length, lane, ratio, limits) };
+  return { ...base, ...judgeLogits(logits, evidence.sequence, recipes.length, lane, ratio, limits) };
 }
 
 /**
@@ -155,26 +162,28 @@ function assemblyLevel<K>(evidence: ModelEvidence<K>, assembly: number): ModelLe
  */
 export function judgeLogits(
   logits: LogitsSummary,
+  sequence: Sequence,
   recipes: number,
   lane: number,
   ratio: number,
   limits: NumericThresholds,
 ): { status: Level; detail: string | null } {
   const broken = (index: number) => logits.non_finite[index] ?? 0;
-  if (broken(0) > 0)
-    return { status: 'inconclusive', detail: `the oracle's own logits are not finite at ${broken(0)} of ${logits.positions} positions` };
+  const at = (index: number) =>
+    `at ${broken(index)} of ${logits.positions} positions (the first: ${tokenName(sequence, logits.first_non_finite[index] ?? 0)})`;
+  if (broken(0) > 0) return { status: 'inconclusive', detail: `the oracle's own logits are not finite ${at(0)}` };
   for (let i = 0; i < recipes; i++) {
     if (broken(i + 1) > 0) {
       return {
         status: 'inconclusive',
-        detail: `a valid recipe overflows the serving dtype at ${broken(i + 1)} of ${logits.positions} positions, so there is no noise floor`,
+        detail: `the logits of a valid recipe overflow the serving dtype ${at(i + 1)}, so there is no noise floor`,
       };
     }
   }
   if (broken(lane + 1) > 0)
     return {
       status: 'fail',
-      detail: `the fused model's logits are NaN or infinite at ${broken(lane + 1)} of ${logits.positions} positions`,
+      detail: `the fused model's logits are NaN or infinite ${at(lane + 1)}`,
     };
   const flips = logits.decisive_flips[lane] ?? 0;
   if (flips > 0)
@@ -214,7 +223,9 @@ function layerTable<K>(
 function leftFloor<K>({ recipes, layers, limits }: ModelEvidence<K>, lane: number): number | null {
   const layer = layers.relative.findIndex((relative) => {
     const error = relative[lane];
-    return error !== undefined && !(error <= limits.pass_ratio * Math.max(...recipes.map((_name, i) => relative[i] ?? NaN)));
+    return (
+      error !== undefined && !(error <= limits.pass_ratio * Math.max(LEAST_RELATIVE, ...recipes.map((_name, i) => relative[i] ?? NaN)))
+    );
   });
   return layer < 0 ? null : layer;
 }

@@ -12,11 +12,12 @@ import type { OpRunner } from '../reference/op-runner.js';
 import { distinctRecipes, ORACLE, sameRecipe, validRecipes, type Recipe } from '../reference/recipes.js';
 import { joinPrompts, type Sequence } from '../reference/sequence.js';
 import { walk, type Lane } from '../reference/walk.js';
-import type { Cause, ModelLevel, NumericResult, ServingDtype } from '../report/types.js';
+import type { Cause, Control, ModelLevel, NumericResult, ServingDtype } from '../report/types.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { findResponsible, walkTrial } from './bisection.js';
 import { modelCanary, plantCanaries, zeroLogits, type KnownOutputs, type PlantedCanary } from './canaries.js';
 import { findCauses, suspectList, type Suspects } from './causes.js';
+import { controlled, identityControl, modelControl } from './control.js';
 import { fusedLane, lookedAt } from './fused-lane.js';
 import { generate } from './generation.js';
 import { isGenerator, judgeGenerator, type Generator } from './generator.js';
@@ -28,6 +29,7 @@ import { findModelCause } from './model-causes.js';
 import { layerMeter, modelJudgement, modelLevels, worstLevel, type LayerMeter } from './model-level.js';
 import { probeSet } from './probe-set.js';
 import { runProbes } from './probes.js';
+import { overflowWatch, type OverflowWatch } from './overflow.js';
 import { perturbed, type Perturbed } from './sensitivity.js';
 import { callKernel, laneInputs, laneOutputs, runSite, siteWeights, type Called, type Tensors } from './site.js';
 import { isWholeModel, logitsOf, wholeModel, type WholeModel } from './whole-model.js';
@@ -80,6 +82,9 @@ interface Diff extends DiffOptions {
   readonly suspects: Suspects;
   /** Op contract → first op of the site where its canaries are planted. */
   readonly canariesAt: ReadonlyMap<string, number>;
+  /** By op contract, as they are done. */
+  readonly controls: Map<string, Control>;
+  readonly overflow: OverflowWatch;
   /** Null: no kernel stands in anywhere. */
   readonly perturbed: Perturbed | null;
 }
@@ -109,6 +114,7 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
     generation: null,
     performance: null,
     canaries: null,
+    controls: null,
     smallest_scale_error: null,
   };
   if (standing.length === 0) return base;
@@ -143,6 +149,8 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
     sitesAt: teacherForced(options, sites),
     suspects: suspectList(),
     canariesAt: canarySites(options, sites),
+    controls: new Map(),
+    overflow: overflowWatch(dtype, sequence, pure[0] as Lane, pure[1] as Lane),
     perturbed: first === undefined ? null : perturbed(program, first.site, dtype),
   };
   for (const [i, placements] of assemblies.entries()) fused.push(fusedLane(diff, placements, diff.eagerLane, failures[i] as string[]));
@@ -153,20 +161,25 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   // After the lanes and the whole models comes the canary of the model level.
   const logits = logitsMeter(lanes.length + models.length + 1, targets);
   const inputs = await run({ ...diff, lanes }, [layers, beside], logits);
+  const overflow = diff.overflow.found;
+  if (overflow !== null) for (const record of records.values()) record.unreached(`not compared: ${overflow}`);
   await probe(diff, started, sites, devices);
 
   const noise = recipes.map((_, i) => i);
+  const summary = logits.summarise(noise, limits.decisive_margin);
+  const control = modelControl(summary, names, diff);
   const levelOf = modelLevels({
     program,
+    sequence,
     recipes: names,
     assemblies: [
-      ...assemblies.map((placements, i) => ({ placements, failure: failures[i]?.[0] ?? null })),
-      ...models.map(({ failure }) => ({ placements: [], failure })),
+      ...assemblies.map((placements, i) => ({ placements, failure: failures[i]?.[0] ?? overflow })),
+      ...models.map(({ failure }) => ({ placements: [], failure: failure ?? overflow })),
       { placements: [], failure: null },
     ],
     injected: (placement: Placement<Kernel>) => records.get(placement.kernel)?.injected(placement.site) ?? null,
     layers,
-    logits: logits.summarise(noise, limits.decisive_margin),
+    logits: summary,
     sensitivity: diff.perturbed?.sensitivity(beside.final[0]) ?? null,
     limits,
   });
@@ -180,8 +193,9 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
   levelOf.push(...generators.map(({ level }) => level));
   const worst = worstLevel(levelOf);
   const placements = worst === null ? undefined : assemblies[levelOf.indexOf(worst)];
-  const model =
+  const judged =
     worst === null ? null : watched.judged(placements === undefined ? worst : await explained(diff, worst, placements, targets, logits));
+  const model = judged === null ? null : controlled(judged, control);
   const results = standing.map((kernel) => (records.get(kernel) as KernelRecord).result(standards.get(kernel)?.result()));
   const levels = [...results.map(({ status }) => status), ...(model === null ? [] : [model.status])];
   const status = (['fail', 'inconclusive', 'warn'] as const).find((level) => levels.includes(level)) ?? 'pass';
@@ -196,7 +210,7 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
     causes: await causesOf(diff, models, levelOf.slice(assemblies.length)),
     model,
     generation:
-      fusedModel === null || options.max_new_tokens === 0
+      fusedModel === null || options.max_new_tokens === 0 || overflow !== null
         ? null
         : await generate({
             ...diff,
@@ -209,6 +223,7 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
       ...standing.flatMap((kernel) => (records.get(kernel) as KernelRecord).canaries),
       ...(model === null ? [] : watched.canaries),
     ],
+    controls: [...diff.controls.values(), ...(model === null || control === null ? [] : [control])],
     smallest_scale_error: smallest.length === 0 ? null : Math.max(...smallest),
   };
 }
@@ -319,9 +334,11 @@ async function run(diff: Diff, meters: readonly LayerMeter[], logits: LogitsMete
     keep: lookedAt(looksBack),
     beforeStandIns: () => comparing,
     async afterOp(index, op) {
-      if (sitesAt.has(index)) {
+      diff.overflow.afterOp(op);
+      const here = diff.overflow.found === null ? sitesAt.get(index) : undefined;
+      if (here !== undefined) {
         await comparing;
-        const sound = (sitesAt.get(index) ?? []).filter(({ kernel }) => !(records.get(kernel) as KernelRecord).failed);
+        const sound = here.filter(({ kernel }) => !(records.get(kernel) as KernelRecord).failed);
         comparing = compareSites({ ...diff, eagerLane: { ...diff.eagerLane, values: new Map(diff.eagerLane.values) } }, sound);
         comparing.catch(() => undefined);
       }
@@ -414,12 +431,17 @@ async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]
     const own = standard === undefined || standard.failed ? null : await answerOf(diff, kernel, site, given, 'standard', standard);
     const known: KnownOutputs & { canaries?: readonly PlantedCanary[] } = await begun;
     references.set(site.op, known);
-    if (diff.canariesAt.get(site.op) === site.start) record.watched((known.canaries ??= await canariesAt(diff, site, inputs, known)));
+    if (diff.canariesAt.get(site.op) === site.start) {
+      record.watched((known.canaries ??= await canariesAt(diff, site, inputs, known)));
+      const control = diff.controls.get(site.op) ?? (await identityControl(diff, site, inputs, known));
+      diff.controls.set(site.op, control);
+      record.controlled(control);
+    }
     const compare = (variant: Variant, to: KernelRecord, answered: Called) => {
       to.violate(site, answered.violations);
       for (const [name, output] of Object.entries(answered.outputs)) {
         const measured = measure(output.data as Float32Array, known.yardsticks[name] as Yardstick);
-        to.add(site, name, measured);
+        to.add(site, name, measured, diff.sequence);
         if (judgeMeasure(measured, diff.dtype, diff.limits).level !== 'pass')
           diff.suspects.note(kernel, variant, { site, inputs, ratio: accuracyRatio(measured) });
       }

@@ -1,6 +1,7 @@
 // Names the rows of an output that are wrong, and what is wrong with them, in words that a kernel's author can act on.
 
 import type { NdArray } from '../reference/ndarray.js';
+import type { Sequence } from '../reference/sequence.js';
 import type { Measure } from './measure.js';
 import type { Tensors } from './site.js';
 
@@ -42,6 +43,13 @@ export function describeRows(output: string, compared: Compared, wrong: readonly
   const [is, was] = wrong.length === 1 ? ['is', 'was'] : ['are', 'were'];
   if (!written) return `${words} of ${output} ${was} not written`;
   return `${words} of ${output} ${is} ${fault(compared, wrong)}`;
+}
+
+/** `position 3`, or with several prompts `prompt 2, position 3`: a token of all prompts laid one after the other. */
+export function tokenName({ segments }: Pick<Sequence, 'segments'>, token: number): string {
+  const prompt = segments.findIndex(({ end }) => token < end);
+  const position = `position ${token - (segments[prompt]?.start ?? 0)}`;
+  return segments.length > 1 ? `prompt ${prompt + 1}, ${position}` : position;
 }
 
 /** `row 5`, `rows 16 to 31`, `every 16th row from 15 to 127`, `rows 1, 4 and 7`, `rows 0 to 3, 9, 12 to 14 and 20 more`. */

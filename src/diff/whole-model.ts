@@ -87,7 +87,7 @@ export function wholeModel(kernel: Kernel, record: KernelRecord, options: WholeM
         }
       }
       const others = recipes.map((recipe) => recipe.data as Float32Array);
-      record.add(LOGITS, 'logits', measure(data, yardstick(oracle?.data as Float64Array, others, dtype)));
+      record.add(LOGITS, 'logits', measure(data, yardstick(oracle?.data as Float64Array, others, dtype)), sequence);
       return { data, shape: [tokens, width] };
     },
   };

@@ -48,6 +48,8 @@ export function resting(keeper: Keeper, context: Context): Resting {
     lane.kept === undefined ? [] : [{ lane, segments: segmentsOf(context, lane, lane.kept) }],
   );
   const until = new Map<Lane, number>();
+  // Where values leave the range of the dtype the caller looks for the op that did it, which takes all values of all lanes.
+  let overflowed = false;
   const open = new Map<Lane, { key: Key; tensors: Record<string, NdArray> }>();
   const at = (index: number, border: 'start' | 'end') =>
     lanes.flatMap(({ lane, segments }) => segments.filter((segment) => segment[border] === index).map((segment) => ({ lane, segment })));
@@ -67,6 +69,9 @@ export function resting(keeper: Keeper, context: Context): Resting {
     },
     async after(index) {
       const made = Object.values((context.program.ops[index] as Op).outputs);
+      overflowed ||= lanes.some(
+        ({ lane }) => lane.kept?.values === 'looked_at' && made.some((name) => !allFinite(lane.values.get(name)?.data ?? [])),
+      );
       for (const { lane, segments } of lanes) {
         const current = open.get(lane);
         const segment = segments.find(({ start, end }) => start <= index && index <= end);
@@ -74,7 +79,7 @@ export function resting(keeper: Keeper, context: Context): Resting {
         for (const name of made) if (segment.leaves.includes(name)) current.tensors[name] = lane.values.get(name) as NdArray;
         if (index !== segment.end) continue;
         open.delete(lane);
-        await keeper.put(current.key, { tensors: current.tensors, note: null });
+        if (!overflowed) await keeper.put(current.key, { tensors: current.tensors, note: null });
       }
     },
   };
@@ -149,4 +154,11 @@ export function keptLogits(
         note: null,
       }),
   };
+}
+
+function allFinite(data: ArrayLike<number>): boolean {
+  // 0 · NaN and 0 · ∞ are NaN.
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) sum += 0 * (data[i] as number);
+  return sum === 0;
 }

@@ -91,19 +91,45 @@ export function servedBlock(checkpoint: Checkpoint, block: Block, bytes: Uint8Ar
 
 /**
  * Bytes of a tensor as float32 values of the serving dtype.
- * @throws ModelError `non_finite_weights` when finite weights overflow the serving dtype
+ * @throws ModelError `serving_overflow` when finite weights overflow the serving dtype
  */
 export function servedValues(tensor: TensorInfo, bytes: Uint8Array, dtype: ServingDtype): Float32Array {
-  const served = roundToServing(toFloat32(bytes, tensor.dtype), dtype);
+  const values = toFloat32(bytes, tensor.dtype);
+  const served = roundToServing(values, dtype);
   let overflows = 0;
-  for (const value of served) if (value === Infinity || value === -Infinity) overflows++;
+  let largest = 0;
+  for (let i = 0; i < served.length; i++) {
+    if (served[i] !== Infinity && served[i] !== -Infinity) continue;
+    overflows++;
+    if (Math.abs(values[i] as number) > Math.abs(largest)) largest = values[i] as number;
+  }
   if (overflows > 0) {
+    // A float64 beyond float32 is infinite by now.
+    const held = Number.isFinite(largest) ? `${Number(largest.toPrecision(6))}` : 'values beyond float32';
     throw new ModelError(
-      'non_finite_weights',
-      `${tensor.file}: ${overflows} values of ${tensor.name} are too large for ${dtype}; serve the model in bfloat16 or float32`,
+      'serving_overflow',
+      `${tensor.file}: ${tensor.name} holds ${held}, too large for ${dtype}, whose largest finite value is ${limitOf(dtype)}; serve the model ${elsewhere(dtype)}`,
     );
   }
   return served;
+}
+
+/** Largest finite value of a dtype. */
+export const LARGEST_FINITE: Readonly<Record<ServingDtype, number>> = {
+  bfloat16: (2 - 2 ** -7) * 2 ** 127,
+  float16: 65504,
+  float32: (2 - 2 ** -23) * 2 ** 127,
+};
+
+/** The same in words: `65504`, `3.39e38`. */
+export function limitOf(dtype: ServingDtype): string {
+  const limit = LARGEST_FINITE[dtype];
+  return limit < 1e6 ? String(limit) : limit.toExponential(2).replace('e+', 'e');
+}
+
+/** What helps against an overflow. */
+export function elsewhere(dtype: ServingDtype): string {
+  return dtype === 'float16' ? 'in bfloat16 or float32' : 'in a dtype of a larger range';
 }
 
 /** Rounds float32 values to the serving dtype (to nearest even) and gives them back as float32. */

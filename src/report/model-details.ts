@@ -1,9 +1,10 @@
-// What stands folded below a model's reasons: tables of its kernels, probes, texts, speeds, norms and findings.
+// What stands folded below a model's reasons: tables of its kernels, layers, probes, texts, speeds, norms and findings.
 
 import { canaryLine, missedCanaries } from './canaries.js';
 import { kernelChange } from './changes.js';
 import { code, html, prose } from './escape.js';
 import { generationList, generationSummary } from './generation.js';
+import { modelBlocks, modelSummary } from './layer-errors.js';
 import { count, difference, magnitude, multiple, NOT_MEASURED, percent } from './numbers.js';
 import { probeSummaries } from './probes.js';
 import { STRIP_LEGEND, stripsOf } from './strips.js';
@@ -21,6 +22,7 @@ const STRIP_COLUMNS = 100;
 export function modelDetails(model: ModelReport, compared: boolean): string[] {
   return [
     ...kernelDetails(model, compared),
+    ...wholeModel(model),
     ...probeDetails(model),
     ...canaryDetails(model),
     ...generationDetails(model),
@@ -75,6 +77,11 @@ function kernelRow(kernel: KernelResult): string {
     where === null ? NOT_MEASURED : code(where),
   ];
   return `| ${cells.join(' | ')} |`;
+}
+
+function wholeModel({ numeric }: ModelReport): string[] {
+  const model = numeric?.model ?? null;
+  return model === null ? [] : [details(modelSummary(model), modelBlocks(model).join('\n\n'))];
 }
 
 function probeDetails({ numeric }: ModelReport): string[] {

@@ -7,6 +7,7 @@ import { canaryLine } from './canaries.js';
 import { allowance, notes } from './changes.js';
 import type { Phrase } from './changes.js';
 import { plain, plainName } from './escape.js';
+import { layerLine } from './layer-errors.js';
 import { count } from './numbers.js';
 import { probeSummaries } from './probes.js';
 import { columnsOf, gateLine, rowsOf, ruleLine } from './rows.js';
@@ -115,6 +116,8 @@ function explained({ model }: Row, paint: Painter, columns: number): string {
   const allowed = allowance(model);
   if (allowed !== null) lines.push(...wrap(textOf(allowed), columns, '  - ', '    '));
   for (const reason of model.reasons) lines.push(...wrap(plain(reason.message), columns, '  - ', '    '));
+  const layers = layerLine(model.numeric?.model ?? null);
+  if (layers !== null) lines.push(...wrap(layers, columns, '  - ', '    '));
   lines.push(...probeFindings(model, columns));
   for (const cause of model.diagnosis) lines.push(...wrap(`cause: ${plain(cause.message)}`, columns, '  - ', '    '));
   for (const advice of model.recommendations) lines.push(...wrap(plain(advice), columns, '  > ', '    ').map(paint.dim));

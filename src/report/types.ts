@@ -194,6 +194,19 @@ export interface Canary {
   detail: string;
 }
 
+/** The reference compared with itself, judged as a kernel is: the other side of the canaries. */
+export interface Control {
+  /** Contract of the site where eager was run once more, or `model`: all valid recipes as whole models. */
+  level: string;
+  /** Whether it showed no difference and no alarm; if not, the level is inconclusive. */
+  passed: boolean;
+  /** From eager; null for `model`. */
+  max_abs_diff: number | null;
+  bitwise_equal: number | null;
+  /** Where, and the numbers. */
+  detail: string;
+}
+
 /** What a level can fail by. */
 export type Criterion = 'non_finite' | 'accuracy_ratio' | 'max_ratio' | 'scale_error' | 'kl_ratio' | 'decisive_flips';
 
@@ -281,6 +294,8 @@ export interface NumericResult {
   performance: Performance | null;
   /** Faults without effect on this data are not planted; null: nothing was compared. */
   canaries: Canary[] | null;
+  /** One per contract with canaries, and one of the whole model; null: nothing was compared. */
+  controls: Control[] | null;
   /** The largest of the kernels': a scale error above it would have been seen wherever it stands. */
   smallest_scale_error: number | null;
 }

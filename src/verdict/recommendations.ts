@@ -25,6 +25,7 @@ const AFTER_FAILURE: Partial<Record<ReasonCode, string>> = {
     'Give the safetensors checkpoint for a numeric diff; `fused-compat inspect` (or `policy: static`) judges these weights by themselves.',
   tensor_missing: 'Make sure that every file which the index names is there, and that config.json belongs to these weights.',
   non_finite_weights: 'Repair or re-export the checkpoint: no kernel can be judged on NaN or infinite weights.',
+  serving_overflow: 'Serve the model in bfloat16 or float32 (`dtype`): its values do not fit into the range of the serving dtype.',
   tokenizer_invalid:
     'Give token ids, which need no tokenizer: `prompts: [{input-ids: [1, 2, 3]}]`; or add the tokenizer.json or tokenizer.model of the model.',
   prompt_too_long: "Shorten the prompt or lower max-prompt-tokens to what the model's max_position_embeddings allows.",
@@ -45,11 +46,18 @@ export function recommend(evidence: Evidence, verdict: Verdict): string[] {
     const cause = numeric?.causes.find((each) => each.kernel === kernel.kernel);
     advice.push(cause === undefined ? forKernel(kernel, evidence.thresholds.numeric.scale_standard_errors) : forCause(cause));
   }
-  if (numeric?.model?.status === 'inconclusive' && numeric.model.detail?.startsWith('canary ')) advice.push(CANARY);
+  if (numeric?.model?.status === 'inconclusive') advice.push(forOpenModel(numeric.model));
   const kernelsHold = !numeric?.kernels.some((kernel) => kernel.status === 'fail');
   if (numeric?.model?.status === 'fail' && kernelsHold) advice.push(forModel(numeric.model));
   if (checked !== null && checked.status !== 'COMPATIBLE') advice.push(...forCheckpoint(checked, policy, verdict, numeric !== null));
   return [...new Set(advice.filter((entry) => entry !== undefined))];
+}
+
+/** Why the whole model could not be judged, where that is not a kernel's doing. */
+function forOpenModel({ detail }: ModelLevel): string | undefined {
+  if (detail?.startsWith('canary ')) return CANARY;
+  if (detail?.startsWith('identity control: ')) return CONTROL;
+  return detail?.includes('whose largest finite value') ? AFTER_FAILURE.serving_overflow : undefined;
 }
 
 /** Every kernel holds where it was compared, and yet the model fails. */
@@ -60,6 +68,8 @@ function forModel({ responsible }: ModelLevel): string {
     : `Kernel ${names}: it holds at the sites that were compared, yet makes the model fail where the reason says; compare those layers too (\`layers\`), and look for what differs there.`;
 }
 
+const CONTROL =
+  'The reference did not agree with itself here: run again, on another machine if it repeats, and report it as a defect of fused-compat.';
 const CANARY =
   'A fault that was planted to see whether this run can see one passed its criteria: use the default thresholds of `numeric`, and more or longer prompts.';
 
@@ -97,6 +107,9 @@ function forKernel(kernel: KernelResult, standardErrors: number): string | undef
   if (kernel.status === 'inconclusive' && kernel.standard?.status === 'fail')
     return `${where}: bring its standard variant to what transformers computes for this model first, the fused one after that: ${suspects(kernel.op)}`;
   if (kernel.status === 'inconclusive' && kernel.detail?.startsWith('canary ')) return CANARY;
+  if (kernel.status === 'inconclusive' && kernel.detail?.startsWith('identity control: ')) return CONTROL;
+  // That is the model's doing, and its advice.
+  if (kernel.status === 'inconclusive' && kernel.detail?.startsWith('not compared: ')) return undefined;
   if (kernel.status === 'inconclusive')
     return `${where}: see that it runs to its end on this model's shapes; until then nothing is known about it.`;
   if (kernel.status === 'pass') return undefined;
