@@ -112,6 +112,9 @@ export function layersSection(out, { broken }, causes) {
     '',
     `${measured(found.about)}, bfloat16, prompts of ${PROMPTS.map(({ length }) => length).join(', ')} tokens. Each broken NumPy kernel goes through the gate alone, wrong in the first, the middle or`,
     'the last layer of the model only and right in all others; it knows the layer by its weights or, where the op has none, by its inputs.',
+    ...(found.runs.length < broken.length * PLACES.length * GROUPS.length
+      ? ['Not every kernel was run on every model; the columns say on how many.']
+      : []),
     '',
     counts(all),
     '',
