@@ -1,7 +1,9 @@
 // The evidence of docs/detection.md: known-wrong and known-right kernels through the gate, and what other tools say of the same outputs.
-//   node scripts/detection.mjs prepare           bundles the recorder into build/detection (needs the development packages)
+//   node scripts/detection.mjs prepare           bundles the recorder and the gate into build/detection (needs the development packages)
 //   node scripts/detection.mjs numpy FOLDER      the NumPy kernels of __tests__/kernels/zoo on the CPU → FOLDER/numpy.json
 //   node scripts/detection.mjs cuda FOLDER       mutants of kernels/cuda, made with nvcc, on a GPU → FOLDER/cuda.json
+//   node scripts/detection.mjs seeds FOLDER      the correct ones with prompts drawn by seeds → FOLDER/seeds/; goes on where it was ended
+//   node scripts/detection.mjs layers FOLDER     the broken ones wrong in one layer only → FOLDER/layers/; goes on where it was ended
 //   node scripts/detection.mjs table FOLDER...   writes docs/detection.md from what is there
 //   node scripts/detection.mjs --check           the committed table names the kernels that exist
 // --dist FOLDER: another build of the program than dist/. --only PATTERN: measures the
@@ -11,47 +13,19 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { runLayers } from './detection/layers.mjs';
 import { cudaZoo } from './detection/mutants.mjs';
+import { runSeeds } from './detection/seeds.mjs';
 import { DOCUMENT, problems, render } from './detection/table.mjs';
+import { applies, MODELS, numpyZoo, ROOT } from './detection/zoo.mjs';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const ZOO = join(ROOT, '__tests__/kernels/zoo');
 const RECORDER = join(ROOT, 'build/detection/record.js');
-const MODELS = ['examples/models/qwen3-mini', 'examples/models/tinyllama-mini', 'examples/models/ernie45-mini']
-  .concat(['__tests__/models/mistral-mini', '__tests__/models/gemma3-mini'])
-  .map((path) => join(ROOT, path));
+const GATE = join(ROOT, 'build/detection/gate.js');
 const DTYPE = 'bfloat16';
 /** Prompts that end in the middle of a tile of 16, longer than the windows of 24. */
 const PROMPTS = [27, 30].map((length, i) => Array.from({ length }, (_, t) => 3 + ((t * 389 + i * 61) % 1000)));
-
-/** A python3 that can import NumPy. */
-function python() {
-  const works = (program) => spawnSync(program, ['-c', 'import numpy'], { stdio: 'ignore' }).status === 0;
-  const found = ['python3', '/usr/bin/python3'].find(works);
-  if (found === undefined) throw new Error('no python3 here can import NumPy');
-  return found;
-}
-
-/** The NumPy kernels; each writes its manifest below a folder. */
-function numpyZoo() {
-  const program = python();
-  const ops = JSON.parse(execFileSync(program, [join(ZOO, 'zoo.py'), '--list'], { encoding: 'utf8' }));
-  const { broken, correct } = JSON.parse(readFileSync(join(ZOO, 'zoo.json'), 'utf8'));
-  const kernels = [...broken.map((kernel) => ({ ...kernel, wrong: true })), ...correct.map((kernel) => ({ ...kernel, wrong: false }))];
-  const env = { PYTHONPATH: join(ROOT, 'kernels/python'), PYTHONDONTWRITEBYTECODE: '1', OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' };
-  return kernels.map((kernel) => {
-    const { name } = kernel;
-    const manifest = { name, op: ops[name], dtypes: [DTYPE], backend: 'command', command: [program, join(ZOO, 'zoo.py'), name], env };
-    return { ...kernel, op: ops[name], write: (to) => writeManifest(join(to, name), manifest) };
-  });
-}
-
-function writeManifest(folder, manifest) {
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'kernel.json'), JSON.stringify(manifest));
-}
 
 /** Kernels of the same op, right or wrong, that go through the gate together: each gets a model of its own there. */
 function groups(kernels) {
@@ -91,13 +65,6 @@ function judgements(report) {
 
 function pick(object, keys) {
   return Object.fromEntries(keys.map((key) => [key, object[key]]));
-}
-
-/** Models that a wrong kernel makes a difference in. */
-function applies({ needs }, model) {
-  if (needs === undefined) return true;
-  const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'));
-  return needs === 'window' ? config.sliding_window != null : config.num_key_value_heads > 1;
 }
 
 function missedBy(kernel, ours) {
@@ -174,8 +141,18 @@ if (values.check) {
   for (const problem of found) console.error(`${DOCUMENT}: ${problem}`);
   process.exitCode = found.length === 0 ? 0 : 1;
 } else if (task === 'prepare') {
-  const entry = join(ROOT, 'scripts/detection/record.ts');
-  execFileSync(process.execPath, [join(ROOT, 'scripts/build.mjs'), '--outdir', join(ROOT, 'build/detection'), '--entry', entry]);
+  const entries = ['record.ts', 'gate.ts'].flatMap((name) => ['--entry', join(ROOT, 'scripts/detection', name)]);
+  execFileSync(process.execPath, [join(ROOT, 'scripts/build.mjs'), '--outdir', join(ROOT, 'build/detection'), ...entries]);
+} else if ((task === 'seeds' || task === 'layers') && folders.length === 1) {
+  if (!existsSync(GATE)) throw new Error('run `node scripts/detection.mjs prepare` first');
+  const { markLayers, openGate } = await import(pathToFileURL(GATE).href);
+  const gate = openGate(pathToFileURL(join(dist, 'worker.js')));
+  try {
+    if (task === 'seeds') await runSeeds(gate, resolve(folders[0]));
+    else await runLayers(gate, markLayers, resolve(folders[0]), chosen);
+  } finally {
+    await gate.close();
+  }
 } else if ((task === 'numpy' || task === 'cuda') && folders.length === 1) {
   if (!existsSync(RECORDER)) throw new Error('run `node scripts/detection.mjs prepare` first');
   const out = resolve(folders[0]);

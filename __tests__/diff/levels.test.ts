@@ -99,6 +99,20 @@ describe('a kernel', () => {
     expect(detail).toBe('layer 2 input_layernorm, output y: accuracy_ratio 9.00 > 4');
   });
 
+  test('that fails by something else than the largest ratio is named with the site that fails', () => {
+    const failing = [{ scale: { mean: 0.002, standard_error: 1e-5 } }, { non_finite: 1 }];
+    for (const changes of failing) {
+      const judged = result([{}, changes, { rms_error: 1.9 }]);
+      expect(judged).toMatchObject({ status: 'fail', worst_layer: 1, accuracy_ratio: 1.9 });
+      expect(judged.detail).toMatch(/^layer 1 input_layernorm, /);
+    }
+    const record = kernelRecord(KERNEL, DEVICE, ['eager', 'other'], 'bfloat16', LIMITS);
+    for (const [layer, rms_error] of [1, 1, 1.9].entries()) record.add(site(layer), 'y', shown({ rms_error }));
+    expect(record.result()).toMatchObject({ status: 'pass', worst_layer: 2 });
+    record.violate(site(1, 'post_attention_layernorm'), [{ check: 'inputs_unchanged', detail: 'input x was changed' }]);
+    expect(record.result()).toMatchObject({ status: 'fail', worst_layer: 1, worst_site: 'post_attention_layernorm' });
+  });
+
   const quarter = UNIT_ROUNDOFF.bfloat16 / 4;
   test.each([
     ['beyond all three bounds', above(quarter), quarter / 7, 0, 'fail'],

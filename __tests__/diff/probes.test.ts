@@ -2,7 +2,7 @@
 // probe that is made for it.
 
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { probeSet } from '../../src/diff/probe-set.js';
+import { probeSets } from '../../src/diff/probe-set.js';
 import { runProbes, type ProbeResult } from '../../src/diff/probes.js';
 import { runSite, type SiteContext } from '../../src/diff/site.js';
 import { KernelError, type Kernel, type KernelAnswer, type KernelCall, type KernelDevice } from '../../src/kernels/kernel.js';
@@ -37,7 +37,14 @@ interface Scene {
 /** How a kernel comes to its answer. */
 type Answer = (call: KernelCall, scene: Scene) => Promise<Record<string, NdArray> | KernelAnswer>;
 
-async function probed(model: ModelName, op: string, answer: Answer, device: Partial<KernelDevice> = {}): Promise<Map<string, ProbeResult>> {
+/** @param places at how many of the probed sites; the first is the middle layer's */
+async function probed(
+  model: ModelName,
+  op: string,
+  answer: Answer,
+  device: Partial<KernelDevice> = {},
+  places = 1,
+): Promise<Map<string, ProbeResult>> {
   const opened = models.get(model) ?? openModel(modelFolder(model));
   models.set(model, opened);
   const context = {
@@ -49,10 +56,9 @@ async function probed(model: ModelName, op: string, answer: Answer, device: Part
     kept: new Map(),
   };
   const sites = findSites(context.program, op);
-  const set = await probeSet(context, sites);
-  if (set === null) throw new Error(`${op} has no probes`);
+  const sets = (await probeSets(context, sites)).slice(0, places);
   const siteOf = ({ attributes }: KernelCall) => sites.find((site) => site.attributes === attributes) as Site;
-  const middle = set.probes[0]?.trials[0]?.site as Site;
+  const middle = sets[0]?.site as Site;
   const right = (site: Site) => (inputs: Inputs) => {
     const tokens = Object.values(inputs)[0]?.shape[0] ?? 0;
     return runSite(context, site, eager('bfloat16'), inputs, { ids: [], segments: [{ start: 0, end: tokens }] });
@@ -75,7 +81,7 @@ async function probed(model: ModelName, op: string, answer: Answer, device: Part
     },
     close: () => Promise.resolve(),
   };
-  const results = await runProbes(context, set, kernel, { device: 'CPU', gpu: false, variants: ['fused'], ...device });
+  const results = await runProbes(context, sets, kernel, { device: 'CPU', gpu: false, variants: ['fused'], ...device });
   return new Map(results.map((result) => [result.name, result]));
 }
 
@@ -260,6 +266,21 @@ describe('a mistake is found by the probe made for it', () => {
     expect(notPassed(await probed('tinyllama-mini', 'rms_norm', BEYOND))).toEqual(['tails']);
     expect(notPassed(await probed('tinyllama-mini', 'rms_norm', LEAK))).toEqual(['nan_row']);
     expect(notPassed(await probed('tinyllama-mini', 'rms_norm', NO_EPS_FLOOR))).toEqual(['zeros']);
+  });
+
+  describe('a norm is probed with the weights of the first, the middle and the last layer', () => {
+    test.each([0, 21])('so that a mistake in layer %i only is found, and the layer is named', async (layer) => {
+      const wrongThere: Answer = (call, scene) => (scene.site.layer === layer ? LEAK : correct)(call, scene);
+      const results = await probed('tinyllama-mini', 'rms_norm', wrongThere, {}, 3);
+      expect(notPassed(results)).toEqual(['nan_row']);
+      expect(results.get('nan_row')?.detail).toMatch(new RegExp(`^[^()]+ \\(weights of layer ${layer} input_layernorm\\)$`));
+    });
+
+    test('and one in all of them names all three', async () => {
+      const results = await probed('tinyllama-mini', 'rms_norm', LEAK, {}, 3);
+      const places = [11, 0, 21].map((layer) => `layer ${layer} input_layernorm`);
+      expect(results.get('nan_row')?.detail).toMatch(new RegExp(`\\(weights of ${places.join(', ')}\\)$`));
+    });
   });
 
   test('while the same attention without a mistake passes', async () => {

@@ -2,7 +2,7 @@
 // scripts/detection.mjs; what the gate itself says comes from the program.
 
 import { buildProgram } from '../../src/architectures/registry.js';
-import { probeSet, type Trial } from '../../src/diff/probe-set.js';
+import { probeSets, type Trial } from '../../src/diff/probe-set.js';
 import { oneSequence, takeRows } from '../../src/diff/probe-inputs.js';
 import { callKernel, laneInputs, laneOutputs, runSite, siteWeights, type SiteContext, type Tensors } from '../../src/diff/site.js';
 import { openFolder } from '../../src/hub/folder.js';
@@ -120,8 +120,8 @@ async function recordModel(
       },
     });
     for (const op of new Set(kernels.map((kernel) => kernel.op))) {
-      const set = await probeSet(context, sites.get(op) ?? []);
-      if (set === null) continue;
+      const [set] = await probeSets(context, sites.get(op) ?? []);
+      if (set === undefined) continue;
       for (const kernel of kernels.filter((each) => each.op === op)) {
         for (const trial of set.probes.flatMap(({ trials }) => trials)) {
           await asked(records.get(kernel.name) as Record_, async (to) => {

@@ -2,7 +2,10 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { layersSection, LAYERS } from './layers.mjs';
 import { readMutants } from './mutants.mjs';
+import { SEEDS, seedsSection } from './seeds.mjs';
+import { largest, number, table } from './text.mjs';
 
 export const DOCUMENT = 'docs/detection.md';
 
@@ -30,7 +33,7 @@ export function problems(root) {
   const rows = [...text.matchAll(/^\| `([a-z0-9.-]+)` +\| ([^|]+?) +\|/gm)].map(([, name, words]) => ({ name, words }));
   const known = new Map([...numpy, ...cuda].map(({ name, words }) => [name, words]));
   const named = new Set(rows.map(({ name }) => name));
-  const found = rows.filter(({ name }) => !known.has(name)).map(({ name }) => `${name} is no kernel of __tests__/kernels/zoo`);
+  const found = [...named].filter((name) => !known.has(name)).map((name) => `${name} is no kernel of __tests__/kernels/zoo`);
   // CUDA kernels have rows only where a GPU has run them, but then all of them.
   const expected = [...numpy, ...(cuda.some(({ name }) => named.has(name)) ? cuda : [])];
   found.push(...expected.filter(({ name }) => !named.has(name)).map(({ name }) => `${name} has no row; measure again`));
@@ -39,7 +42,20 @@ export function problems(root) {
     if (first !== undefined && first.words !== words)
       found.push(`${name} is another kernel now (${wrong ? 'broken' : 'correct'}: ${words})`);
   }
+  for (const [title, wrong] of [
+    [SEEDS, false],
+    [LAYERS, true],
+  ]) {
+    const part = sectionOf(text, title);
+    const lacking = numpy.filter((kernel) => kernel.wrong === wrong && !part.includes(`\n| \`${kernel.name}\` `));
+    found.push(...lacking.map(({ name }) => `${name} has no row under "${title}"; measure again`));
+  }
   return found;
+}
+
+/** Empty where there is none. */
+function sectionOf(text, title) {
+  return text.split(/^(?=## )/m).find((part) => part.startsWith(`## ${title}\n`)) ?? '';
 }
 
 /** One row's worth of results. */
@@ -52,8 +68,6 @@ function evidence(kernel, results) {
 function freeFails({ alone, free }) {
   return alone === true && free?.status === 'fail';
 }
-
-const number = (value, digits = 2) => (value === null || value === undefined ? '–' : Number(value.toPrecision(digits)).toString());
 
 /** By what a kernel was caught, over all models. */
 function causes({ caught }) {
@@ -76,11 +90,6 @@ function causes({ caught }) {
   return [...found.keys()].join(', ');
 }
 
-function largest(results, key) {
-  const found = results.map((one) => one[key]).filter((value) => value !== null);
-  return found.length === 0 ? null : found.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most));
-}
-
 /** On how many models a tool rejects an output at the sites; where none, whether it does on the inputs of our probes. */
 function said(results, tool) {
   const answered = results.filter(({ others }) => others !== undefined && others.sites.calls > 0);
@@ -94,10 +103,6 @@ function cell(results, tool) {
   return sites === 0 && probes > 0 ? `0/${of}, probes` : `${sites}/${of}`;
 }
 
-function table(head, rows) {
-  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
-}
-
 function brokenTable(rows) {
   const head = ['kernel', 'what is wrong', 'caught', 'by', 'largest accuracy ratio', ...Object.values(TOOLS)];
   return table(
@@ -107,7 +112,7 @@ function brokenTable(rows) {
       row.words,
       `${row.caught.length}/${row.results.length}`,
       causes(row),
-      number(largest(row.results, 'accuracy_ratio')),
+      number(largest(row.results.map((one) => one.accuracy_ratio))),
       ...Object.keys(TOOLS).map((tool) => cell(row.results, tool)),
     ]),
   );
@@ -126,13 +131,8 @@ function correctTable(rows) {
       `\`${row.name}\``,
       row.words,
       alarm(row),
-      number(largest(row.results, 'accuracy_ratio')),
-      number(
-        largest(
-          row.results.map(({ free }) => ({ kl: free?.kl_ratio ?? null })),
-          'kl',
-        ),
-      ),
+      number(largest(row.results.map((one) => one.accuracy_ratio))),
+      number(largest(row.results.map(({ free }) => free?.kl_ratio))),
       ...Object.keys(TOOLS).map((tool) => cell(row.results, tool)),
     ]),
   );
@@ -219,8 +219,8 @@ function notes(broken) {
 const PROSE = `# Detection
 
 What the gate catches, and what it leaves alone: kernels with one known fault each, and correct kernels that compute in another way, run through the program
-on the five demo models. Beside each stands what the default criteria of other tools say of the same outputs. \`node scripts/detection.mjs\` makes these
-tables; every number is from its run.
+on the five demo models. Beside each stands what the default criteria of other tools say of the same outputs. Then the correct kernels with prompts drawn
+by seeds, and the broken ones wrong in one layer of a model only. \`node scripts/detection.mjs\` makes these tables; every number is from its runs.
 
 ## How to read the tables
 
@@ -243,25 +243,37 @@ tables; every number is from its run.
 | Polygraphy | an element is off eager's by more than 1e-5 and by more than 1e-5 of its value |
 `;
 
-/** Reads what there is and writes the document. */
+const TITLES = { numpy: 'NumPy kernels on the CPU', cuda: 'CUDA kernels on a GPU' };
+
+/** Tables of known kernels and what other tools say; null where there are no results. */
+function kindSection(kind, kernels, folders) {
+  const file = folders.map((folder) => join(folder, `${kind}.json`)).find((path) => existsSync(path));
+  if (file === undefined) return null;
+  const { about, results } = JSON.parse(readFileSync(file, 'utf8'));
+  const missing = kernels.filter(({ name }) => results[name] === undefined);
+  if (missing.length > 0) throw new Error(`${file} lacks ${missing.map(({ name }) => name).join(', ')}`);
+  const rows = kernels.map((kernel) => evidence(kernel, results[kernel.name]));
+  const device = rows.flatMap((row) => row.results.flatMap((one) => one.device ?? []))[0] ?? 'an unknown device';
+  const both = { broken: rows.filter(({ wrong }) => wrong), correct: rows.filter(({ wrong }) => !wrong) };
+  return section(TITLES[kind], { about, device, ...both });
+}
+
+/** Writes the sections of which there are results; the others stay as they are. */
 export async function render(root, folders) {
-  const all = catalogue(root);
-  const titles = { numpy: 'NumPy kernels on the CPU', cuda: 'CUDA kernels on a GPU' };
-  const sections = ['numpy', 'cuda'].flatMap((kind) => {
-    const file = folders.map((folder) => join(folder, `${kind}.json`)).find((path) => existsSync(path));
-    if (file === undefined) return [];
-    const { about, results } = JSON.parse(readFileSync(file, 'utf8'));
-    const missing = all[kind].filter(({ name }) => results[name] === undefined);
-    if (missing.length > 0) throw new Error(`${file} lacks ${missing.map(({ name }) => name).join(', ')}`);
-    const rows = all[kind].map((kernel) => evidence(kernel, results[kernel.name]));
-    const device = rows.flatMap((row) => row.results.flatMap((one) => one.device ?? []))[0] ?? 'an unknown device';
-    return [
-      section(titles[kind], { about, device, broken: rows.filter(({ wrong }) => wrong), correct: rows.filter(({ wrong }) => !wrong) }),
-    ];
-  });
-  if (sections.length === 0) throw new Error('no numpy.json or cuda.json there');
-  const { default: prettier } = await import('prettier');
   const path = join(root, DOCUMENT);
+  const { numpy, cuda } = catalogue(root);
+  const lists = { broken: numpy.filter(({ wrong }) => wrong), correct: numpy.filter(({ wrong }) => !wrong) };
+  const first = (section) => folders.map((folder) => section(folder)).find((found) => found !== null) ?? null;
+  const made = [
+    kindSection('numpy', numpy, folders),
+    kindSection('cuda', cuda, folders),
+    first((folder) => seedsSection(folder, lists)),
+    first((folder) => layersSection(folder, lists, causes)),
+  ];
+  if (made.every((found) => found === null)) throw new Error('no results there');
+  const text = readFileSync(path, 'utf8');
+  const sections = [...Object.values(TITLES), SEEDS, LAYERS].map((title, i) => made[i] ?? sectionOf(text, title));
+  const { default: prettier } = await import('prettier');
   const options = { ...(await prettier.resolveConfig(path)), filepath: path };
   writeFileSync(path, await prettier.format([PROSE, ...sections, ''].join('\n'), options));
 }

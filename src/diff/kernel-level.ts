@@ -63,7 +63,7 @@ export function kernelRecord(
 ): KernelRecord {
   const entries: Entry[] = [];
   let failure: string | null = device instanceof KernelError ? device.message : null;
-  let violation: string | null = null;
+  let violation: { site: Site; detail: string } | null = null;
   let probes: Probe[] | null = null;
   let conclusion: Judgement | null = null;
   let canaries: Canary[] = [];
@@ -83,7 +83,7 @@ export function kernelRecord(
     },
     violate(site, violations) {
       const [first] = violations;
-      if (first !== undefined) violation ??= `${place(site)}: ${first.detail}`;
+      if (first !== undefined) violation ??= { site, detail: `${place(site)}: ${first.detail}` };
     },
     conclude(judgement, site) {
       conclusion = judgement;
@@ -120,7 +120,7 @@ export function kernelRecord(
       const summary = summarise(base, entries, failure, recipes, dtype, limits, conclusion ?? (entries.length === 0 ? unreached : null));
       const result = withControl(withCanaries(withProbes(summary), canaries), control);
       // Writing where it must not is its own fault, whatever its standard variant does.
-      if (violation !== null) return { ...result, status: 'fail', detail: violation };
+      if (violation !== null) return { ...result, ...worstAt(violation.site), status: 'fail', detail: violation.detail };
       return standard?.status === 'fail' ? { ...result, status: 'inconclusive', detail: unjudged(result, standard) } : result;
     },
   };
@@ -193,7 +193,7 @@ function summarise(
   const worst = worstOf(entries, (entry) => accuracyRatio(entry.measure));
   const scale = worstOf(entries, ({ measure }) => standardErrors(measure)).measure.scale;
   const nearest = nearestRecipe(recipes.map((name, i) => ({ name, equal: total((m) => m.equal_to[i] as number) / elements })));
-  const judged = conclusion ?? worstJudgement(entries, dtype, limits);
+  const judged = conclusion === null ? worstJudgement(entries, dtype, limits) : { ...conclusion, site: null };
   // A fault that was seen stays a fault, also when the kernel gave up later.
   const [status, detail]: [Level, string | null] =
     failure !== null && judged.level !== 'fail' ? ['inconclusive', failure] : [judged.level, judged.detail];
@@ -216,10 +216,14 @@ function summarise(
     non_finite: total((m) => m.non_finite),
     nearest_recipe: nearest?.name ?? null,
     nearest_recipe_equal: nearest?.equal ?? null,
-    worst_layer: worst.site.layer,
-    worst_site: worst.site.name,
+    ...worstAt(judged.site ?? worst.site),
     smallest_scale_error: smallestOf(entries, dtype, limits),
   };
+}
+
+/** Where to look first: what the detail tells of, or the largest accuracy_ratio of a kernel that passes. */
+function worstAt({ layer, name }: Site): Pick<KernelResult, 'worst_layer' | 'worst_site'> {
+  return { worst_layer: layer, worst_site: name };
 }
 
 /** Shares of equal elements that are this near to each other are a tie. */
@@ -279,16 +283,19 @@ const FLOAT32_ARITHMETIC = 8 * UNIT_ROUNDOFF.float32;
 
 const SEVERITY: readonly Level[] = ['pass', 'inconclusive', 'warn', 'fail'];
 
-function worstJudgement(entries: readonly Entry[], dtype: ServingDtype, limits: NumericThresholds): Judgement {
+interface PlacedJudgement extends Judgement {
+  /** Null for a pass. */
+  readonly site: Site | null;
+}
+
+function worstJudgement(entries: readonly Entry[], dtype: ServingDtype, limits: NumericThresholds): PlacedJudgement {
   // What is not finite has no ratio, and comes first: in the order of the walk, so that the first layer is the one that is named.
   const ratio = ({ measure }: Entry) => (measure.non_finite > 0 ? Number.MAX_VALUE : Math.max(accuracyRatio(measure), maxRatio(measure)));
+  const none: PlacedJudgement = { level: 'pass', detail: null, site: null };
   return [...entries]
     .sort((a, b) => ratio(b) - ratio(a))
-    .map((entry) => judge(entry, dtype, limits))
-    .reduce((worst, judgement) => (SEVERITY.indexOf(judgement.level) > SEVERITY.indexOf(worst.level) ? judgement : worst), {
-      level: 'pass',
-      detail: null,
-    });
+    .map((entry): PlacedJudgement => ({ ...judge(entry, dtype, limits), site: entry.site }))
+    .reduce((worst, judgement) => (SEVERITY.indexOf(judgement.level) > SEVERITY.indexOf(worst.level) ? judgement : worst), none);
 }
 
 function judge({ site, output, measure, sequence }: Entry, dtype: ServingDtype, limits: NumericThresholds): Judgement {

@@ -27,7 +27,7 @@ import { floorsOf, measure, yardstick, type Yardstick } from './measure.js';
 import { measurePerformance, timedSite, type Timed } from './performance.js';
 import { findModelCause } from './model-causes.js';
 import { layerMeter, modelJudgement, modelLevels, worstLevel, type LayerMeter } from './model-level.js';
-import { probeSet } from './probe-set.js';
+import { probeSets } from './probe-set.js';
 import { runProbes } from './probes.js';
 import { overflowWatch, type OverflowWatch } from './overflow.js';
 import { perturbed, type Perturbed } from './sensitivity.js';
@@ -374,10 +374,10 @@ async function probe(
   for (const op of new Set(sound.map((kernel) => kernel.op))) {
     const kernels = sound.filter((kernel) => kernel.op === op);
     const compared = (sites.get(kernels[0] as Kernel) ?? []).filter((site) => isCompared(diff, site));
-    const set = await probeSet(diff, compared);
-    if (set === null) continue;
+    const sets = await probeSets(diff, compared);
+    if (sets.length === 0) continue;
     for (const kernel of kernels) {
-      const results = await runProbes(diff, set, kernel, devices.get(kernel) as KernelDevice);
+      const results = await runProbes(diff, sets, kernel, devices.get(kernel) as KernelDevice);
       (diff.records.get(kernel) as KernelRecord).probed(results);
     }
   }

@@ -1,4 +1,4 @@
-// What the probes of an op are given: real weights of one site, made-up inputs, and what the oracle and the recipes make of them. Kernels of
+// What the probes of an op are given: real weights of a site or three, made-up inputs, and what the oracle and the recipes make of them. Kernels of
 // the same op share it. How answers are judged is in probes.ts.
 
 import type { Op } from '../architectures/program.js';
@@ -71,8 +71,9 @@ export interface Probe {
   readonly tried: string;
 }
 
-/** What the kernels of one op share. */
+/** What the kernels of one op share at one site. */
 export interface ProbeSet {
+  readonly site: Site;
   readonly probes: readonly Probe[];
   readonly weights: Tensors;
 }
@@ -86,21 +87,36 @@ export interface ProbeContext extends SiteContext {
 const NOT_PROBED: ReadonlySet<string> = new Set(['model', 'generate']);
 
 /**
- * Makes the inputs and the references of an op's probes, at its first site of the middle one of the compared layers.
+ * Makes the inputs and the references of an op's probes.
  * @param sites of the op in the compared layers, in program order
- * @returns null for ops that have no probes
+ * @returns one set per probed site, the one of the middle layer first; none for ops that have no probes
  * @throws ModelError for damaged weights
  */
-export async function probeSet(context: ProbeContext, sites: readonly Site[]): Promise<ProbeSet | null> {
-  const [first] = sites;
-  if (first === undefined || NOT_PROBED.has(first.op)) return null;
-  const layers = [...new Set(sites.flatMap(({ layer }) => layer ?? []))];
-  const site = sites.find(({ layer }) => layer === layers[layers.length >> 1]) ?? first;
-  const keeping = { ...context, kept: new Map<string, Promise<NdArray>>() };
-  const maker = trialMaker(keeping, site);
+export async function probeSets(context: ProbeContext, sites: readonly Site[]): Promise<ProbeSet[]> {
   const windowed = sites.find(({ attributes }) => Number(attributes['window'] ?? 0) > 0);
-  const probes = seesOtherTokens(site) ? await sequenceProbes(maker, windowed) : await rowProbes(maker);
-  return { probes, weights: await siteWeights(keeping, site) };
+  const sets: ProbeSet[] = [];
+  for (const site of probedSites(context, sites)) {
+    const keeping = { ...context, kept: new Map<string, Promise<NdArray>>() };
+    const maker = trialMaker(keeping, site);
+    const probes = seesOtherTokens(site) ? await sequenceProbes(maker, windowed) : await rowProbes(maker);
+    sets.push({ site, probes, weights: await siteWeights(keeping, site) });
+  }
+  return sets;
+}
+
+/**
+ * The first site of the middle one of the compared layers. Norms, where that costs little, also of the first and the last one: a fault in one
+ * layer that the model's own activations do not show (a wrong eps beside large values) shows with that layer's weights only. Ops without weights are
+ * the same in every layer, and the references of a matrix product would take as long as comparing its sites does.
+ */
+function probedSites({ program }: ProbeContext, sites: readonly Site[]): Site[] {
+  const [first] = sites;
+  if (first === undefined || NOT_PROBED.has(first.op)) return [];
+  const layers = [...new Set(sites.flatMap(({ layer }) => layer ?? []))];
+  const ops = program.ops.slice(first.start, first.end + 1);
+  const cheap = first.weights.size > 0 && !ops.some(({ op }) => op === 'linear' || op === 'qkv');
+  const chosen = [layers[layers.length >> 1], ...(cheap ? [layers[0], layers.at(-1)] : [])];
+  return [...new Set(chosen)].map((layer) => sites.find((site) => site.layer === layer) ?? first);
 }
 
 /** Makes inputs and references for one site. */

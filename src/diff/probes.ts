@@ -5,7 +5,7 @@ import type { NumericThresholds } from '../config/types.js';
 import { KernelError, type Kernel, type KernelDevice, type Violation } from '../kernels/kernel.js';
 import type { NdArray } from '../reference/ndarray.js';
 import type { KernelResult, ServingDtype } from '../report/types.js';
-import { judgeMeasure } from './kernel-level.js';
+import { judgeMeasure, place } from './kernel-level.js';
 import { measure, yardstick, type Measure } from './measure.js';
 import { oneSequence, takeRows } from './probe-inputs.js';
 import type { Probe, ProbeSet, Trial } from './probe-set.js';
@@ -37,13 +37,42 @@ const CHECKS: Readonly<Record<Violation['check'], string>> = {
   inputs_unchanged: 'the inputs were left as they were',
 };
 
-/** Runs all probes of a kernel. What it does wrong never throws. */
+/** Runs all probes of a kernel, at one site after the other. What it does wrong never throws. */
 export async function runProbes(
   criteria: Criteria,
-  { probes, weights }: ProbeSet,
+  sets: readonly ProbeSet[],
   kernel: Kernel,
   device: KernelDevice,
 ): Promise<ProbeResult[]> {
+  const at: ProbedAt[] = [];
+  for (const set of sets) {
+    const results = await probesAt(criteria, set, kernel, device);
+    at.push({ place: place(set.site), results });
+    // A kernel that gives no answer is not asked again elsewhere.
+    if (results.some(({ status }) => status === 'inconclusive')) break;
+  }
+  return joined(at);
+}
+
+interface ProbedAt {
+  readonly place: string;
+  readonly results: readonly ProbeResult[];
+}
+
+/** One result per probe: the worst, with the places that gave it. */
+function joined(at: readonly ProbedAt[]): ProbeResult[] {
+  const names = [...new Set(at.flatMap(({ results }) => results.map(({ name }) => name)))];
+  return names.map((name): ProbeResult => {
+    const each = at.flatMap(({ place: where, results }) => results.filter((one) => one.name === name).map((one) => ({ ...one, where })));
+    const status = (['fail', 'inconclusive'] as const).find((level) => each.some((one) => one.status === level)) ?? 'pass';
+    const worst = each.filter((one) => one.status === status);
+    const { detail } = worst[0] as ProbeResult;
+    const places = worst.map(({ where }) => where).join(', ');
+    return { name, status, detail: at.length === 1 || status === 'pass' ? detail : `${detail} (weights of ${places})` };
+  });
+}
+
+async function probesAt(criteria: Criteria, { probes, weights }: ProbeSet, kernel: Kernel, device: KernelDevice): Promise<ProbeResult[]> {
   const seen = violationLog();
   const given = copied(weights);
   let calls = 0;

@@ -84,6 +84,7 @@ export interface KernelResult {
   non_finite: number;
   nearest_recipe: string | null;
   nearest_recipe_equal: number | null;
+  /** Of the site that `detail` tells of; of a kernel that passes, of the largest accuracy_ratio. */
   worst_layer: number | null;
   worst_site: string | null;
   /** Smallest scale error that would have been seen at every site and output compared, as a share: 0.001 is 0.1 %. */
