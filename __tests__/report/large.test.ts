@@ -46,9 +46,27 @@ describe('a report of 200 models with 40 kernels', () => {
     expect(comment).toContain('```mermaid\n');
     expect(comment.match(/^- ❌ /gm)?.length).toBeGreaterThan(20);
     expect(comment).toMatch(/```sh\nfused-compat check --policy evidence example-org\//);
+    // The models that pass are folded below those that fail.
     expect(comment).toMatch(
-      /_Shortened to fit\. Here: of 100 failing models, \d+ with details and \d+ with reasons; details of 0 of 100 passing models\./,
+      /^\| `example-org\/[^\n]*❌[^\n]*\n\n<details><summary>✅ 100 more models are COMPATIBLE<\/summary>\n\n\| model \|/m,
     );
+    expect(comment).toMatch(
+      /_Shortened to fit\. Here: of 100 failing models, \d+ with details and \d+ with reasons; details of 0 of 100 passing models\. The rest is in the \[summary of the run\]\(https:\/\/github\.example\/acme\/kernels\/actions\/runs\/1\) and report\.json\._/,
+    );
+  });
+
+  it('says which kernels fail in how many of the models, those in the most first', () => {
+    const table = comment.split('**Kernels that fail**\n\n')[1]?.split('\n\n')[0] ?? '';
+    const rows = [...table.matchAll(/^\| `acme-([\w-]+)` \| `\w+` \| (\d+) of 200 \| ([\d.]+)× \| `example-org\/[^`]+` \|$/gm)];
+    expect(rows.map(([, kernel, models, worst]) => [kernel, Number(models), Number(worst)])).toEqual([
+      ['attention-v0', 100, 30],
+      ['rms_norm_qkv-v0', 85, 31],
+      ['qk_norm_rope-v0', 71, 32],
+      ['silu_mul-v0', 56, 33],
+      ['add_rms_norm-v0', 42, 34],
+      ['attention-v1', 28, 35],
+      ['rms_norm_qkv-v1', 14, 36],
+    ]);
   });
 
   it('closes every block that it opens', () => {

@@ -4,6 +4,7 @@ import { allowance, notes } from './changes.js';
 import type { Phrase } from './changes.js';
 import { errorChart } from './chart.js';
 import { code, prose } from './escape.js';
+import { failingKernels } from './failing-kernels.js';
 import { levelsThatFit } from './fit.js';
 import type { Detail } from './fit.js';
 import { details, list, modelDetails } from './model-details.js';
@@ -16,6 +17,8 @@ import type { ModelReport, Report } from './types.js';
 export interface MarkdownOptions {
   /** Most bytes (UTF-8) of the document; default: no limit. */
   budget?: number;
+  /** Where to find what did not fit, as Markdown; default: report.json. */
+  rest?: string;
 }
 
 const REASONS_SHOWN = 20;
@@ -24,6 +27,9 @@ const WORDS_LIMIT = 300;
 const REASON_LIMIT = 120;
 const BRIEF_LIMIT = 160;
 const LINES_OPEN = 10;
+/** Rows of COMPATIBLE models that stand in the open below others. */
+const PASSING_ROWS_OPEN = 20;
+const WHERE_TO_RUN = '<sub>In a checkout of this commit. <code>fused-compat</code> is <code>dist/cli.js</code> of the Action.</sub>';
 const COMPARED = ' <b>baseline</b>: against the report of the base branch; worse and better are beyond noise.';
 
 /**
@@ -31,36 +37,40 @@ const COMPARED = ' <b>baseline</b>: against the report of the base branch; worse
  * last of those that fail, down to one line each; then the table keeps the failing rows only, and then as many of them as fit. The
  * verdict line always stands.
  */
-export function renderMarkdown(report: Report, { budget = Infinity }: MarkdownOptions = {}): string {
+export function renderMarkdown(report: Report, { budget = Infinity, rest = 'report.json' }: MarkdownOptions = {}): string {
   const rows = rowsOf(report);
   const failing = rows.filter((row) => row.failing);
   const fits = (text: string): boolean => Buffer.byteLength(text) <= budget;
-  const top = [title(report), ...notesOf(report), table(report, rows), legend(report)];
-  const extras = [[...chartOf(rows)], [...reproduce(report, rows)]] as const;
+  const top = [title(report), ...notesOf(report), ...tables(report, rows), legend(report)];
+  const extras = [[...failingKernels(report.models), ...chartOf(rows)], [...reproduce(report, rows)]] as const;
   for (const [chart, bottom] of [extras, [[], extras[1]], [[], []]] as const) {
     const frame = joined([...top, ...chart, ...bottom]);
     const room = budget - Buffer.byteLength(frame);
     if (room < 0) continue;
-    const middle = sectionsThatFit(report, rows, room, chart.length === extras[0].length);
-    if (middle !== null) return joined([...top, ...chart, ...middle, ...bottom]);
+    const sections = sectionsThatFit(report, rows, { room, rest, whole: chart.length === extras[0].length });
+    if (sections !== null) return joined([...top, ...sections.note, ...chart, ...sections.text, ...bottom]);
   }
-  const text = failingRowsOnly(report, failing, failing.length);
-  return fits(text) ? text : asManyRowsAsFit(report, failing, fits);
+  const text = failingRowsOnly(report, failing, failing.length, rest);
+  return fits(text) ? text : asManyRowsAsFit(report, failing, fits, rest);
 }
 
 function joined(blocks: readonly string[]): string {
   return blocks.join('\n\n') + '\n';
 }
 
-/** What is said about the models within `room` bytes, with a note of what is left out; null: not even that note fits. */
-function sectionsThatFit(report: Report, rows: readonly Row[], room: number, whole: boolean): string[] | null {
+/** What is said about the models within `room` bytes, and a note of what is left out; null: not even that note fits. */
+function sectionsThatFit(
+  report: Report,
+  rows: readonly Row[],
+  { room, rest, whole }: { room: number; rest: string; whole: boolean },
+): { note: string[]; text: string[] } | null {
   const parts = rows.map((row) => ({
     failing: row.failing,
     text: memo((detail: Exclude<Detail, 'none'>) => modelSection(row, report, detail)),
   }));
   const all = levelsThatFit(parts, room);
-  if (whole && all.every((level) => level === 'full')) return parts.map(({ text }) => text('full'));
-  const left = room - NOTE_BYTES;
+  if (whole && all.every((level) => level === 'full')) return { note: [], text: parts.map(({ text }) => text('full')) };
+  const left = room - NOTE_BYTES - Buffer.byteLength(rest);
   if (left < 0) return null;
   const levels = levelsThatFit(parts, left);
   const shown = (wanted: (level: Detail) => boolean): string[] =>
@@ -69,7 +79,7 @@ function sectionsThatFit(report: Report, rows: readonly Row[], room: number, who
       return level !== 'none' && wanted(level) ? [text(level)] : [];
     });
   const brief = shown((level) => level === 'brief');
-  return [...shown((level) => level !== 'brief'), ...briefBlock(brief), leftOutNote(rows, levels)];
+  return { note: [leftOutNote(rows, levels, rest)], text: [...shown((level) => level !== 'brief'), ...briefBlock(brief)] };
 }
 
 function memo<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
@@ -91,7 +101,7 @@ function briefBlock(lines: readonly string[]): string[] {
   return [lines.length <= LINES_OPEN ? text : details(`Why ${lines.length} more models fail`, text)];
 }
 
-function leftOutNote(rows: readonly Row[], levels: readonly Detail[]): string {
+function leftOutNote(rows: readonly Row[], levels: readonly Detail[], rest: string): string {
   const failing = levels.filter((_, index) => rows[index]?.failing);
   const number = (of: readonly Detail[], level: Detail): number => of.filter((entry) => entry === level).length;
   const parts: string[] = [];
@@ -102,8 +112,8 @@ function leftOutNote(rows: readonly Row[], levels: readonly Detail[]): string {
   const others = levels.filter((_, index) => rows[index]?.failing === false);
   if (number(others, 'full') < others.length)
     parts.push(`details of ${number(others, 'full')} of ${count(others.length, 'passing model')}`);
-  const here = parts.length === 0 ? 'everything but the chart or the command' : parts.join('; ');
-  return `_Shortened to fit. Here: ${here}. The rest is in report.json._`;
+  const here = parts.length === 0 ? 'everything but the chart, the kernels that fail or the command' : parts.join('; ');
+  return `_Shortened to fit. Here: ${here}. The rest is in ${rest}._`;
 }
 
 function notesOf(report: Report): string[] {
@@ -137,7 +147,15 @@ function title(report: Report): string {
   return `## ${report.gate === 'fail' ? '❌' : '✅'} fused-compat ${gateLine(report)}`;
 }
 
-function table(report: Report, rows: Row[]): string {
+/** One table; where it would be long, the COMPATIBLE models below the others are folded. */
+function tables(report: Report, rows: readonly Row[]): string[] {
+  const fine = rows.filter(({ failing, model }) => !failing && model.verdict === 'COMPATIBLE');
+  if (fine.length <= PASSING_ROWS_OPEN || fine.length === rows.length) return [table(report, rows)];
+  const others = rows.filter((row) => !fine.includes(row));
+  return [table(report, others), details(`${EMOJI.COMPATIBLE} ${fine.length} more models are COMPATIBLE`, table(report, fine))];
+}
+
+function table(report: Report, rows: readonly Row[]): string {
   const columns = columnsOf(report);
   const head = ['model', 'verdict', ...columns];
   const align = ['---', '---', ...columns.map(() => '--:')];
@@ -212,10 +230,10 @@ function reproduce(report: Report, rows: readonly Row[]): string[] {
   if (line === null) return [];
   const fence = '`'.repeat(Math.max(3, ...[...line.command.matchAll(/`+/g)].map((run) => run[0].length + 1)));
   const some = line.models < ids.length ? ` (${line.models} of ${count(ids.length, 'model')})` : '';
-  return [`**Reproduce**${some}\n\n${fence}sh\n${line.command}\n${fence}`];
+  return [`**Reproduce**${some}\n\n${fence}sh\n${line.command}\n${fence}\n\n${WHERE_TO_RUN}`];
 }
 
-function failingRowsOnly(report: Report, failing: Row[], shown: number): string {
+function failingRowsOnly(report: Report, failing: Row[], shown: number, rest: string): string {
   const others = report.models.filter((model) => !isFailing(model, report));
   const hidden = [
     ...(shown < failing.length ? [count(failing.length - shown, 'more failing model')] : []),
@@ -224,19 +242,19 @@ function failingRowsOnly(report: Report, failing: Row[], shown: number): string 
   const rows = shown > 0 ? [table(report, failing.slice(0, shown))] : [];
   const note =
     hidden.length > 0
-      ? [`_Shortened to fit: ${hidden.join(' and ')} in report.json only._`]
-      : ['_Shortened to fit: the details are in report.json only._'];
+      ? [`_Shortened to fit: ${hidden.join(' and ')} in ${rest} only._`]
+      : [`_Shortened to fit: the details are in ${rest} only._`];
   return [title(report), ...rows, ...note].join('\n\n') + '\n';
 }
 
-function asManyRowsAsFit(report: Report, failing: Row[], fits: (text: string) => boolean): string {
+function asManyRowsAsFit(report: Report, failing: Row[], fits: (text: string) => boolean, rest: string): string {
   let low = 0;
   let high = failing.length - 1;
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    if (fits(failingRowsOnly(report, failing, middle))) low = middle;
+    if (fits(failingRowsOnly(report, failing, middle, rest))) low = middle;
     else high = middle - 1;
   }
-  const text = failingRowsOnly(report, failing, Math.max(low, 0));
+  const text = failingRowsOnly(report, failing, Math.max(low, 0), rest);
   return fits(text) ? text : `${title(report)}\n`;
 }
