@@ -38,7 +38,9 @@ const EVENT = { name: 'push', owner: 'acme', repo: 'kernels', sha: 'a'.repeat(40
 const harmless = structure(rendered(renderMarkdown(reportOf('word'))));
 
 describe.each(HOSTILE)('%s in every name and message', (_, text) => {
-  const page = rendered(renderMarkdown(reportOf(text)));
+  const given = reportOf(text);
+  const markdown = renderMarkdown(given);
+  const page = rendered(markdown);
 
   it('add no element to the document and take none away', () => {
     expect(structure(page)).toEqual(harmless);
@@ -50,20 +52,20 @@ describe.each(HOSTILE)('%s in every name and message', (_, text) => {
   });
 
   it('hide nothing and turn nothing around', () => {
-    expect(renderMarkdown(reportOf(text)).replaceAll('\u200b', '').replaceAll('\n', '')).not.toMatch(/\p{C}/u);
+    expect(markdown.replaceAll('\u200b', '').replaceAll('\n', '')).not.toMatch(/\p{C}/u);
   });
 
   it('do nothing to a terminal or a log', () => {
-    const lines = renderTerminal(reportOf(text), { color: false }).split('\n');
+    const lines = renderTerminal(given, { color: false }).split('\n');
     expect(lines.join('')).not.toMatch(/\p{C}/u);
     expect(lines.filter((line) => /^\s*::|##\[/.test(line))).toEqual([]);
-    expect(`${renderMarkdown(reportOf(text))}\n${serializeReport(reportOf(text))}`).not.toMatch(/^\s*::|##\[/m);
-    expect(JSON.parse(serializeReport(reportOf(text)))).toEqual(reportOf(text));
+    expect(`${markdown}\n${serializeReport(given)}`).not.toMatch(/^\s*::|##\[/m);
+    expect(JSON.parse(serializeReport(given))).toEqual(given);
   });
 
   it('are one annotation for each model, of harmless words, however long they are', () => {
     const written = printed(() => {
-      annotate(reportOf(text), core, { errors: 10, warnings: 10 });
+      annotate(given, core, { errors: 10, warnings: 10 });
     });
     const lines = written.split('\n').filter((line) => line !== '');
     expect(lines.map((line) => line.split('::')[1])).toEqual([
@@ -79,24 +81,22 @@ describe.each(HOSTILE)('%s in every name and message', (_, text) => {
   });
 
   it('are a description of the commit status in one line of 140 characters', () => {
-    const { description } = statusOfReport(reportOf(text));
+    const { description } = statusOfReport(given);
     expect(description.length).toBeLessThanOrEqual(140);
     expect(description).toMatch(/^gate failed: 3 INCOMPATIBLE, 1 of them allowed \(/);
     expect(description).not.toMatch(/[\p{Cc}\p{Bidi_C}\p{Zl}\p{Zp}]/u);
   });
 
   it('add nothing to a comment but what the report has', () => {
-    const body = commentBody(reportOf(text), 'default', EVENT);
+    const body = commentBody(given, 'default', EVENT);
     expect(rendered(body).match(/<!--/g)).toHaveLength(1);
     expect(Buffer.byteLength(body)).toBeLessThanOrEqual(65_000);
     expect(Buffer.from(body).toString()).toBe(body);
   });
 
   it('fit into a comment', () => {
-    expect(Buffer.byteLength(renderMarkdown(reportOf(text), { budget: 65_000 }))).toBeLessThanOrEqual(65_000);
-    expect(renderMarkdown(reportOf(text), { budget: 2_000 })).toMatch(
-      /^## ❌ fused-compat gate failed: 3 INCOMPATIBLE, 1 of them allowed\n/,
-    );
+    expect(Buffer.byteLength(renderMarkdown(given, { budget: 65_000 }))).toBeLessThanOrEqual(65_000);
+    expect(renderMarkdown(given, { budget: 2_000 })).toMatch(/^## ❌ fused-compat gate failed: 3 INCOMPATIBLE, 1 of them allowed\n/);
   });
 });
 

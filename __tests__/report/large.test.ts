@@ -69,6 +69,23 @@ describe('a report of 200 models with 40 kernels', () => {
     ]);
   });
 
+  it.each([
+    ['10,000 signs that all must be escaped', '<|`*@a#1'.repeat(1250)],
+    ['long words in another script', '模型'.repeat(5000)],
+  ])('with names of %s still has the verdict, rows of failing models, and where the rest is', (_, words) => {
+    const models = report.models.map((model, index) => ({
+      ...model,
+      id: `${index}${words}`,
+      reasons: [{ code: 'kernel_fail' as const, message: words }],
+    }));
+    const text = commentBody({ ...report, models }, 'default', EVENT);
+    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(65_000);
+    expect(Buffer.byteLength(text)).toBeGreaterThan(50_000);
+    expect(text).toContain('\n## ❌ fused-compat gate failed: 100 INCOMPATIBLE, 100 COMPATIBLE\n');
+    expect(text.match(/^\| .* \| ❌ INCOMPATIBLE \|/gm)?.length).toBeGreaterThanOrEqual(90);
+    expect(text).toMatch(/_Shortened to fit.*\[summary of the run\].* and report\.json/);
+  });
+
   it('closes every block that it opens', () => {
     expect(comment.match(/<details>/g)?.length ?? 0).toBe(comment.match(/<\/details>/g)?.length ?? 0);
     expect((comment.match(/^```/gm)?.length ?? 0) % 2).toBe(0);

@@ -41,14 +41,16 @@ export function renderMarkdown(report: Report, { budget = Infinity, rest = 'repo
   const rows = rowsOf(report);
   const failing = rows.filter((row) => row.failing);
   const fits = (text: string): boolean => Buffer.byteLength(text) <= budget;
-  const top = [title(report), ...notesOf(report), ...tables(report, rows), legend(report)];
-  const extras = [[...failingKernels(report.models), ...chartOf(rows)], [...reproduce(report, rows)]] as const;
-  for (const [chart, bottom] of [extras, [[], extras[1]], [[], []]] as const) {
-    const frame = joined([...top, ...chart, ...bottom]);
-    const room = budget - Buffer.byteLength(frame);
+  const above = [title(report), ...notesOf(report)];
+  const whole = { rows: tables(report, rows), chart: [...failingKernels(report.models), ...chartOf(rows)], below: reproduce(report, rows) };
+  const short = { ...whole, rows: [table(report, failing)] };
+  const shorter = failing.length === 0 || failing.length === rows.length ? [] : [short, { ...short, chart: [] }];
+  for (const frame of [whole, { ...whole, chart: [] }, { ...whole, chart: [], below: [] }, ...shorter]) {
+    const top = [...above, ...frame.rows, legend(report)];
+    const room = budget - Buffer.byteLength(joined([...top, ...frame.chart, ...frame.below]));
     if (room < 0) continue;
-    const sections = sectionsThatFit(report, rows, { room, rest, whole: chart.length === extras[0].length });
-    if (sections !== null) return joined([...top, ...sections.note, ...chart, ...sections.text, ...bottom]);
+    const sections = sectionsThatFit(report, rows, { room, rest, whole: frame === whole, allRows: frame.rows === whole.rows });
+    if (sections !== null) return joined([...top, ...sections.note, ...frame.chart, ...sections.text, ...frame.below]);
   }
   const text = failingRowsOnly(report, failing, failing.length, rest);
   return fits(text) ? text : asManyRowsAsFit(report, failing, fits, rest);
@@ -62,7 +64,7 @@ function joined(blocks: readonly string[]): string {
 function sectionsThatFit(
   report: Report,
   rows: readonly Row[],
-  { room, rest, whole }: { room: number; rest: string; whole: boolean },
+  { room, rest, whole, allRows }: { room: number; rest: string; whole: boolean; allRows: boolean },
 ): { note: string[]; text: string[] } | null {
   const parts = rows.map((row) => ({
     failing: row.failing,
@@ -79,7 +81,7 @@ function sectionsThatFit(
       return level !== 'none' && wanted(level) ? [text(level)] : [];
     });
   const brief = shown((level) => level === 'brief');
-  return { note: [leftOutNote(rows, levels, rest)], text: [...shown((level) => level !== 'brief'), ...briefBlock(brief)] };
+  return { note: [leftOutNote(rows, levels, { rest, allRows })], text: [...shown((level) => level !== 'brief'), ...briefBlock(brief)] };
 }
 
 function memo<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
@@ -101,7 +103,7 @@ function briefBlock(lines: readonly string[]): string[] {
   return [lines.length <= LINES_OPEN ? text : details(`Why ${lines.length} more models fail`, text)];
 }
 
-function leftOutNote(rows: readonly Row[], levels: readonly Detail[], rest: string): string {
+function leftOutNote(rows: readonly Row[], levels: readonly Detail[], { rest, allRows }: { rest: string; allRows: boolean }): string {
   const failing = levels.filter((_, index) => rows[index]?.failing);
   const number = (of: readonly Detail[], level: Detail): number => of.filter((entry) => entry === level).length;
   const parts: string[] = [];
@@ -110,7 +112,8 @@ function leftOutNote(rows: readonly Row[], levels: readonly Detail[], rest: stri
       `of ${count(failing.length, 'failing model')}, ${number(failing, 'full')} with details and ${failing.length - number(failing, 'full') - number(failing, 'none')} with reasons`,
     );
   const others = levels.filter((_, index) => rows[index]?.failing === false);
-  if (number(others, 'full') < others.length)
+  if (!allRows) parts.push(`no row of ${passing(rows.filter((row) => !row.failing).map(({ model }) => model))}`);
+  else if (number(others, 'full') < others.length)
     parts.push(`details of ${number(others, 'full')} of ${count(others.length, 'passing model')}`);
   const here = parts.length === 0 ? 'everything but the chart, the kernels that fail or the command' : parts.join('; ');
   return `_Shortened to fit. Here: ${here}. The rest is in ${rest}._`;
@@ -233,11 +236,16 @@ function reproduce(report: Report, rows: readonly Row[]): string[] {
   return [`**Reproduce**${some}\n\n${fence}sh\n${line.command}\n${fence}\n\n${WHERE_TO_RUN}`];
 }
 
+/** `20 passing models (20 COMPATIBLE)`. */
+function passing(models: readonly ModelReport[]): string {
+  return `${count(models.length, 'passing model')} (${tally(models)})`;
+}
+
 function failingRowsOnly(report: Report, failing: Row[], shown: number, rest: string): string {
   const others = report.models.filter((model) => !isFailing(model, report));
   const hidden = [
     ...(shown < failing.length ? [count(failing.length - shown, 'more failing model')] : []),
-    ...(others.length > 0 ? [`${count(others.length, 'passing model')} (${tally(others)})`] : []),
+    ...(others.length > 0 ? [passing(others)] : []),
   ];
   const rows = shown > 0 ? [table(report, failing.slice(0, shown))] : [];
   const note =
