@@ -100,6 +100,14 @@ describe('renderMarkdown', () => {
     expect(text).toContain('| `k9` | `attention` | 3 of 3 | – |  |\n\n… and 2 more kernels in report.json');
   });
 
+  it('folds what it says of each model after the first five, with the deciding reason in sight', () => {
+    const text = renderMarkdown(report(Array.from({ length: 7 }, (_, index) => ({ ...failing, id: `bad-${index}` }))));
+    expect(text.match(/^### ❌ `bad-[0-4]`$/gm)).toHaveLength(5);
+    expect(
+      text.match(/^<details><summary>❌ bad-[56]: Kernel braid-rope \(rope\) fails: accuracy_ratio 812 &gt; 4; .*<\/summary>$/gm),
+    ).toHaveLength(2);
+  });
+
   it('folds the rows of COMPATIBLE models where they are many below others, and nowhere else', () => {
     const fine = (count: number) => Array.from({ length: count }, (_, index) => ({ ...passing, id: `fine-${index}` }));
     const folded = renderMarkdown(report([...fine(21), sensitive, failing]));
@@ -141,11 +149,11 @@ describe('a budget', () => {
     const some = renderMarkdown(many(20), { budget: 20_000 });
     const [, detailed] =
       /Here: of 20 failing models, (\d+) with details and (\d+) with reasons; details of 0 of 20 passing models/.exec(some) ?? [];
-    expect(some.match(/^### /gm)?.length).toBeGreaterThanOrEqual(Number(detailed));
+    const sections = [...some.matchAll(/^(?:### ❌ `|<details><summary>❌ )models\/bad-00(\d\d)/gm)];
+    expect(sections.length).toBeGreaterThanOrEqual(Number(detailed));
     expect(Number(detailed)).toBeGreaterThan(0);
     // Each of the others has its line with the deciding reason, in the order of the table.
     const lines = [...some.matchAll(/^- ❌ `models\/bad-00(\d\d)`: Kernel braid-rope \(rope\) fails.* … and 1 more reason$/gm)];
-    const sections = [...some.matchAll(/^### ❌ `models\/bad-00(\d\d)`/gm)];
     expect([...sections, ...lines].map(([, number]) => Number(number))).toEqual(Array.from({ length: 20 }, (_, index) => index));
     expect(some).toContain('**Reproduce**');
 

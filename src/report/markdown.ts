@@ -3,7 +3,7 @@
 import { allowance, notes } from './changes.js';
 import type { Phrase } from './changes.js';
 import { errorChart } from './chart.js';
-import { code, prose } from './escape.js';
+import { code, plain, plainName, prose } from './escape.js';
 import { failingKernels } from './failing-kernels.js';
 import { levelsThatFit } from './fit.js';
 import type { Detail } from './fit.js';
@@ -26,7 +26,10 @@ const REASONS_SHOWN = 20;
 const WORDS_LIMIT = 300;
 const REASON_LIMIT = 120;
 const BRIEF_LIMIT = 160;
+const SUMMARY_LIMIT = 100;
 const LINES_OPEN = 10;
+/** Models whose reasons stand in the open; those of the others are folded, as are all tables. */
+const SECTIONS_OPEN = 5;
 /** Rows of COMPATIBLE models that stand in the open below others. */
 const PASSING_ROWS_OPEN = 20;
 const WHERE_TO_RUN = '<sub>In a checkout of this commit. <code>fused-compat</code> is <code>dist/cli.js</code> of the Action.</sub>';
@@ -66,9 +69,9 @@ function sectionsThatFit(
   rows: readonly Row[],
   { room, rest, whole, allRows }: { room: number; rest: string; whole: boolean; allRows: boolean },
 ): { note: string[]; text: string[] } | null {
-  const parts = rows.map((row) => ({
+  const parts = rows.map((row, index) => ({
     failing: row.failing,
-    text: memo((detail: Exclude<Detail, 'none'>) => modelSection(row, report, detail)),
+    text: memo((detail: Exclude<Detail, 'none'>) => modelSection(row, report, detail, index < SECTIONS_OPEN)),
   }));
   const all = levelsThatFit(parts, room);
   if (whole && all.every((level) => level === 'full')) return { note: [], text: parts.map(({ text }) => text('full')) };
@@ -141,7 +144,7 @@ function chartOf(rows: readonly Row[]): string[] {
   const { id, verdict } = worst.model;
   return [
     verdict === 'COMPATIBLE'
-      ? details(`Error over the layers of ${id}`, picture)
+      ? details(`Error over the layers of ${plainName(id)}`, picture)
       : `**Error over the layers of** ${code(id)}\n\n${picture}`,
   ];
 }
@@ -184,11 +187,13 @@ function legend(report: Report): string {
   );
 }
 
-function modelSection({ model }: Row, report: Report, detail: Exclude<Detail, 'none'>): string {
+function modelSection({ model }: Row, report: Report, detail: Exclude<Detail, 'none'>, open: boolean): string {
   if (detail === 'brief') return briefLine(model);
   const body = modelBody(model, report, detail === 'full');
   // A model that is fine takes one line until someone asks.
-  if (model.verdict === 'COMPATIBLE') return details(`${EMOJI.COMPATIBLE} ${model.id}`, body);
+  if (model.verdict === 'COMPATIBLE') return details(`${EMOJI.COMPATIBLE} ${plainName(model.id)}`, body);
+  if (!open)
+    return details(`${EMOJI[model.verdict]} ${plainName(model.id)}: ${plain(model.reasons[0]?.message ?? '', SUMMARY_LIMIT)}`, body);
   return `### ${EMOJI[model.verdict]} ${code(model.id)}\n\n${body}`;
 }
 
