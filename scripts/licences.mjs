@@ -84,5 +84,12 @@ export function licenceList(root, metafile) {
       `Bundled as JavaScript and, in dist/native, as its libonnxruntime.so.1 and onnxruntime_binding.node. The notices of what that library\n` +
       `links are in ThirdPartyNotices.txt of https://github.com/microsoft/onnxruntime at this version.\n\n${ort.text}`;
   }
+  const koffi = entries.find(({ title }) => title.startsWith('koffi '));
+  if (koffi !== undefined) {
+    const addon = JSON.parse(readFileSync(join(root, 'node_modules/@koromix/koffi-linux-x64/package.json'), 'utf8'));
+    if (koffi.title !== `koffi ${addon.version} (${addon.license})`)
+      throw new Error(`${addon.name} is not of the version and licence of ${koffi.title}`);
+    koffi.text = `Bundled as JavaScript and, in dist/native, as its koffi.node from @koromix/koffi-linux-x64, of the same version and licence.\n\n${koffi.text}`;
+  }
   return entries.map(({ title, text }) => `${title}\n${'='.repeat(title.length)}\n${text}\n`).join('\n\n');
 }

@@ -199,6 +199,11 @@ describe('loadConfig', () => {
     });
     expect(fromFile.prompts).toEqual([{ text: 'hello' }]);
     const overridden = await loadConfig({ file: 'sub/my.yml', cwd, overrides: { models: ['./x'], kernels: 'k', output: 'out' } });
+    // What a report of this file names means the same when it is pasted.
+    const pasted = await loadConfig({ file: 'sub/my.yml', cwd, overrides: { models: ['../m/', 'm'] } });
+    expect(pasted.models).toEqual([{ id: '../m/', path: join(cwd, 'm') }]);
+    const named = await loadConfig({ file: 'sub/my.yml', cwd, overrides: { models: ['n'] } });
+    expect(named.models).toEqual([{ id: 'n', path: join(cwd, 'n') }]);
     expect(overridden).toMatchObject({ models: [{ id: './x', path: join(cwd, 'x') }], kernels: join(cwd, 'k'), output: join(cwd, 'out') });
   });
 

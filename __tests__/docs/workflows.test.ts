@@ -1,17 +1,14 @@
-// Every workflow that users are told to copy, in examples/, README.md and docs/, is checked by GitHub's own language service against our
-// action.yml, and by the rules of this repository: pinned actions, least permissions, no foreign code with a token that may write.
+// Every workflow that users are told to copy, in examples/ and in every Markdown file, is checked by GitHub's own language service against
+// our action.yml, and by the rules of this repository: pinned actions, least permissions, no foreign code with a token that may write.
 
 import { readdirSync, readFileSync } from 'node:fs';
-import { beforeAll, describe, expect, it } from '@jest/globals';
-import { parse } from 'yaml';
+import { describe, expect, it } from '@jest/globals';
+import { isMap, isSeq, parse, parseDocument } from 'yaml';
 import { applySchema, isMapping, normaliseKeys } from '../../src/config/validate.js';
-
-type LanguageService = typeof import('@actions/languageservice');
-type Metadata = NonNullable<
-  Awaited<
-    ReturnType<NonNullable<NonNullable<Parameters<LanguageService['validate']>[1]>['actionsMetadataProvider']>['fetchActionMetadata']>
-  >
->;
+import { audit, pinsOf } from '../github/workflow-audit.js';
+import { blocksIn, blocksOf, markdownFiles } from './blocks.js';
+import type { Block } from './blocks.js';
+import { diagnose, ourAction } from './language-service.js';
 
 interface Step {
   name?: string;
@@ -32,31 +29,18 @@ interface Workflow {
 
 const ROOT = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
-/** Inputs of the foreign actions that the workflows use, from their action.yml at the pinned versions. */
-const THEIRS: Record<string, string[]> = {
-  'cache/restore': ['path', 'key', 'restore-keys', 'fail-on-cache-miss', 'lookup-only'],
-  'cache/save': ['path', 'key', 'upload-chunk-size'],
-  checkout: ['repository', 'ref', 'token', 'persist-credentials', 'path', 'clean', 'fetch-depth', 'lfs', 'submodules'],
-  'upload-artifact': ['name', 'path', 'if-no-files-found', 'retention-days', 'compression-level', 'overwrite', 'include-hidden-files'],
-  'download-artifact': ['name', 'artifact-ids', 'path', 'pattern', 'merge-multiple', 'github-token', 'repository', 'run-id'],
-};
-const ours = { '': 'action.yml', merge: 'merge/action.yml' };
-
 const examples = readdirSync(new URL('examples/workflows/', ROOT)).map((name) => [name, read(`examples/workflows/${name}`)] as const);
-const blocks = ['README.md', ...readdirSync(new URL('docs/', ROOT)).map((name) => `docs/${name}`)]
-  .filter((path) => path.endsWith('.md'))
-  .flatMap((path) =>
-    [...read(path).matchAll(/^( *)```ya?ml\n([\s\S]*?)^ *```/gm)].map(
-      ([, , text = ''], index) => [`${path}, block ${index + 1}`, text] as const,
-    ),
-  );
+const allBlocks = markdownFiles().flatMap(blocksIn);
+const blocks = allBlocks.filter(({ language }) => language === 'yaml').map(({ place, text }) => [place, text] as const);
+/** What stands between fences in our documents; another word for one of these would keep its blocks from being looked at. */
+const LANGUAGES = ['yaml', 'json', 'sh', 'python', 'mermaid', 'text'];
 
 /** Steps or jobs alone, as docs show them, put into the least workflow. */
 function asWorkflow(text: string): string {
   const value = parse(text) as unknown;
-  if (!Array.isArray(value)) return isMapping(value) && 'on' in value ? text : `on: push\n${text}`;
+  if (!Array.isArray(value)) return isMapping(value) && 'on' in value ? text : `on: push\npermissions: {}\n${text}`;
   const body = text.replaceAll(/^/gm, '      ');
-  return `on: push\npermissions: {}\njobs:\n  job:\n    runs-on: ubuntu-latest\n    steps:\n${body}`;
+  return `on: push\npermissions: {}\njobs:\n  job:\n    runs-on: ubuntu-latest\n    timeout-minutes: 5\n    steps:\n${body}`;
 }
 
 function isWorkflow(text: string): boolean {
@@ -66,53 +50,66 @@ function isWorkflow(text: string): boolean {
     : isMapping(value) && 'jobs' in value;
 }
 
-let service: LanguageService;
-let TextDocument: typeof import('vscode-languageserver-textdocument').TextDocument;
-beforeAll(async () => {
-  service = await import('@actions/languageservice');
-  ({ TextDocument } = await import('vscode-languageserver-textdocument'));
-});
+/** Workflows that a check of YAML blocks would pass over: under another language, under none, or by the indentation alone. */
+function overlooked(found: readonly Block[]): string[] {
+  const strange = found.filter(({ language }) => language !== '' && !LANGUAGES.includes(language));
+  const hidden = found.filter(({ language, text }) => language !== 'yaml' && /^\s*(?:-\s+)?(?:uses|runs-on|jobs|steps):/m.test(text));
+  return [
+    ...strange.map(({ place, language }) => `${place}: ${language} is none of ${LANGUAGES.join(', ')}`),
+    ...hidden.map(({ place }) => `${place}: a workflow that is not marked as yaml`),
+  ];
+}
 
-let documents = 0;
+const documented = blocks.filter(([, text]) => isWorkflow(text)).map(([place, text]) => [place, asWorkflow(text)] as const);
+const copied = [...examples.map(([name, text]) => [`examples/workflows/${name}`, text] as const), ...documented];
 
-/** What GitHub's language service has to say, one line for each. It keeps results by address, so each document has its own. */
-async function diagnose(text: string): Promise<string[]> {
-  const document = TextDocument.create(`file:///.github/workflows/w${documents++}.yml`, 'yaml', 1, text);
-  const fetchActionMetadata = async ({
-    owner,
-    name,
-    path = '',
-  }: {
-    owner: string;
-    name: string;
-    path?: string;
-  }): Promise<Metadata | undefined> => {
-    if (owner === 'OWNER' && path in ours) return parse(read(ours[path as keyof typeof ours])) as Metadata;
-    const inputs = owner === 'actions' ? THEIRS[path === '' ? name : `${name}/${path}`] : undefined;
-    return inputs && { name, description: name, inputs: Object.fromEntries(inputs.map((input) => [input, { description: input }])) };
-  };
-  const found = await service.validate(document, { actionsMetadataProvider: { fetchActionMetadata } });
-  return found.map(({ message, range }) => `line ${range.start.line + 1}: ${typeof message === 'string' ? message : message.value}`);
+/** The workflow with an input that no action has, planted in every step that uses one, and how many those are. */
+function planted(text: string): { text: string; steps: number } {
+  const document = parseDocument(text);
+  let steps = 0;
+  const jobs = document.get('jobs');
+  for (const { value: job } of isMap(jobs) ? jobs.items : []) {
+    const list = isMap(job) ? job.get('steps') : undefined;
+    for (const step of isSeq(list) ? list.items : []) {
+      if (!isMap(step) || !step.has('uses')) continue;
+      step.setIn(['with', 'planted-input'], 'x');
+      steps += 1;
+    }
+  }
+  return { text: document.toString({ lineWidth: 0 }), steps };
 }
 
 describe("GitHub's language service", () => {
-  it.each(examples)('finds no fault in examples/workflows/%s', async (_name, text) => {
+  it.each(copied)('finds no fault in %s', async (_name, text) => {
     expect(await diagnose(text)).toEqual([]);
   });
 
-  it.each(blocks.filter(([, text]) => isWorkflow(text)))('finds no fault in %s', async (_name, text) => {
-    expect(await diagnose(asWorkflow(text))).toEqual([]);
+  it.each(copied)('would find an input that there is not, in every step of %s', async (_name, text) => {
+    const broken = planted(text);
+    expect(broken.steps).toBeGreaterThan(0);
+    expect((await diagnose(broken.text)).filter((line) => line.includes('planted-input'))).toHaveLength(broken.steps);
+  });
+
+  it('does not pass over an action whose inputs nobody knows', async () => {
+    const text = read('examples/workflows/single-runner.yml').replace('actions/upload-artifact@', 'actions/upload-artefact@');
+    expect((await diagnose(text)).join()).toContain('Unable to resolve action `actions/upload-artefact@');
   });
 
   it.each([
     ['an input that the Action does not have', 'mode: plan', 'mdoe: plan', /mdoe/],
     ['an unknown permission', 'statuses: write', 'status: write', /status/],
     ['an output of no step', 'steps.merge.outputs', 'steps.marge.outputs', /marge/],
+    ['a job that there is not', 'needs: [plan, shard]', 'needs: [plan, shards]', /shards/],
     ['an unknown key', 'fail-fast: false', 'failfast: false', /failfast/],
   ])('finds %s', async (_what, right, wrong, message) => {
     const matrix = read('examples/workflows/matrix.yml');
     expect(matrix).toContain(right);
     expect((await diagnose(matrix.replace(right, wrong))).join('\n')).toMatch(message);
+  });
+
+  it.each(['action.yml', 'merge/action.yml'])('finds no fault in %s', async (path) => {
+    expect(await diagnose(read(path), 'action')).toEqual([]);
+    expect((await diagnose(read(path).replace('main: ', 'mian: '), 'action')).join()).toMatch(/mian|main/);
   });
 
   it('finds an input that merge/action.yml does not have', async () => {
@@ -121,21 +118,93 @@ describe("GitHub's language service", () => {
   });
 });
 
-describe('a YAML block of README.md and docs/', () => {
-  it.each(blocks.filter(([, text]) => !isWorkflow(text)))('that is no workflow is a configuration: %s', (_name, text) => {
-    const problems: string[] = [];
-    const place = (path: readonly string[]): string => path.join('.');
-    const value = parse(text) as unknown;
-    expect(isMapping(value)).toBe(true);
-    problems.push(...applySchema(normaliseKeys(value as Record<string, unknown>, place, problems), place));
-    expect(problems).toEqual([]);
+/** Outputs that a workflow reads of a step of ours and that it does not have; the language service knows the steps only. */
+function unknownOutputs(text: string): string[] {
+  const { jobs } = parse(text) as { jobs: Record<string, { steps: (Step & { id?: string })[] }> };
+  return Object.values(jobs).flatMap(({ steps }) =>
+    steps.flatMap(({ id, uses = '' }) => {
+      const [, path] = /^OWNER\/fused-compat(?:\/(\w+))?@/.exec(uses) ?? [null];
+      if (id === undefined || path === null) return [];
+      const { outputs = {} } = ourAction(path) as { outputs?: Record<string, unknown> };
+      const asked = [...text.matchAll(new RegExp(`steps\\.${id}\\.outputs\\.([\\w-]+)`, 'g'))].map(([, name = '']) => name);
+      return asked.filter((name) => !(name in outputs)).map((name) => `steps.${id}.outputs.${name}`);
+    }),
+  );
+}
+
+describe('a workflow to copy', () => {
+  it.each(copied)('reads only outputs that there are: %s', (_name, text) => {
+    expect(unknownOutputs(text)).toEqual([]);
   });
 
-  it('is found at all', () => {
-    expect(blocks.length).toBeGreaterThan(4);
-    expect(blocks.some(([, text]) => isWorkflow(text))).toBe(true);
+  it.each(copied)('keeps the rules of our own workflows: %s', (_name, text) => {
+    expect(audit(text)).toEqual([]);
+  });
+
+  it('that reads another output is found', () => {
+    expect(unknownOutputs(read('examples/workflows/matrix.yml').replaceAll('outputs.report-json', 'outputs.report'))).toEqual([
+      'steps.shard.outputs.report',
+      'steps.merge.outputs.report',
+    ]);
+  });
+
+  it('names the commit and the version of a foreign action that our own workflows name', () => {
+    const own = readdirSync(new URL('.github/workflows/', ROOT)).map((name) => read(`.github/workflows/${name}`));
+    const pins = [...own, ...copied.map(([, text]) => text)].flatMap(pinsOf);
+    const versions = new Map<string, Set<string>>();
+    for (const { repository, commit, version } of pins)
+      versions.set(repository, (versions.get(repository) ?? new Set()).add(`${commit} ${version}`));
+    expect([...versions].filter(([, of]) => of.size > 1)).toEqual([]);
+    expect([...versions.keys()]).toEqual(expect.arrayContaining(['actions/checkout', 'actions/cache', 'actions/upload-artifact']));
   });
 });
+
+describe('a YAML block of a document', () => {
+  it.each(blocks.filter(([, text]) => !isWorkflow(text)))('that is no workflow is a configuration: %s', (_name, text) => {
+    expect(configurationProblems(text)).toEqual([]);
+  });
+
+  it('that is neither is found', () => {
+    expect(configurationProblems('models: [a]\nfail_onn: never\n').join()).toContain('fail-onn: is not a known key');
+  });
+
+  it('is found at all, in each of the documents that have some', () => {
+    const files = new Set(blocks.map(([place]) => place.split(',')[0]));
+    expect([...files].sort()).toEqual(['README.md', 'docs/action.md', 'docs/baseline.md', 'docs/configuration.md', 'docs/shards.md']);
+    expect(documented.length).toBeGreaterThan(4);
+    expect(documented.length).toBeLessThan(blocks.length);
+  });
+
+  it('is not overlooked for its fence, its place or its language', () => {
+    expect(overlooked(allBlocks)).toEqual([]);
+  });
+
+  it.each([
+    ['in a list', '- so:\n\n  ```yaml\n  uses: x\n  ```\n', 'yaml'],
+    ['behind tildes', '~~~yaml\nuses: x\n~~~\n', 'yaml'],
+    ['in a quote', '> ```yaml title="ci"\n> uses: x\n> ```\n', 'yaml'],
+  ])('is seen %s', (_where, markdown, language) => {
+    expect(blocksOf(markdown, 'x.md')).toMatchObject([{ language, text: 'uses: x\n' }]);
+  });
+
+  it.each([
+    ['another language', '```yml\na: 1\n```\n', /yml is none of/],
+    ['no language', '```\njobs:\n  a: {}\n```\n', /not marked as yaml/],
+    ['indentation alone', 'so:\n\n    steps:\n      - uses: x\n', /not marked as yaml/],
+    ['a shell', '```sh\n- uses: x\n```\n', /not marked as yaml/],
+  ])('would be missed with %s, so that is refused', (_what, markdown, problem) => {
+    expect(overlooked(blocksOf(markdown, 'x.md')).join()).toMatch(problem);
+  });
+});
+
+function configurationProblems(text: string): string[] {
+  const problems: string[] = [];
+  const place = (path: readonly string[]): string => path.join('.');
+  const value = parse(text) as unknown;
+  if (!isMapping(value)) return ['no mapping'];
+  problems.push(...applySchema(normaliseKeys(value, place, problems), place));
+  return problems;
+}
 
 /** What breaks the rules that every workflow to copy has to keep. */
 function breaches(text: string): string[] {

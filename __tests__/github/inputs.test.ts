@@ -17,6 +17,7 @@ describe('posting inputs', () => {
 
   it('turn the status off with none', () => {
     expect(readPosting(inputs({ 'status-context': 'none' })).statusContext).toBeNull();
+    expect(readPosting(inputs({ 'status-context': 'x'.repeat(140) })).statusContext).toHaveLength(140);
   });
 
   it.each([
@@ -25,7 +26,7 @@ describe('posting inputs', () => {
     ['comment-key', 'a--b', 'got "a--b"'],
     ['comment-key', 'x'.repeat(65), 'got "xxx'],
     ['status-context', 'a\nb', 'got "a\\nb"'],
-    ['status-context', 'x'.repeat(101), 'input status-context must be'],
+    ['status-context', 'x'.repeat(141), 'input status-context must be one line of at most 140 characters'],
   ])('refuse %s: %j by name and value', (name, value, message) => {
     expect(() => readPosting(inputs({ [name]: value }))).toThrow(
       expect.objectContaining({ name: 'UsageError', message: expect.stringContaining(message) }),

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
+import { diagnose } from '../docs/language-service.js';
 import { audit } from './workflow-audit.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -42,26 +43,21 @@ describe('the workflows', () => {
   });
 });
 
-/** What GitHub's own language service says; it keeps results by address. */
-async function diagnose(text: string, address: string): Promise<string[]> {
-  const [{ validate }, { TextDocument }] = await Promise.all([
-    import('@actions/languageservice'),
-    import('vscode-languageserver-textdocument'),
-  ]);
-  const found = await validate(TextDocument.create(`file:///${address}`, 'yaml', 1, text));
-  return found.map(({ message, range }) => `line ${range.start.line + 1}: ${typeof message === 'string' ? message : message.value}`);
-}
-
 describe("GitHub's language service", () => {
   const own = workflows.filter((name) => name.startsWith('.github/'));
 
   test.each(own)('finds no fault in %s', async (name) => {
-    expect(await diagnose(readFileSync(join(ROOT, name), 'utf8'), name)).toEqual([]);
+    expect(await diagnose(readFileSync(join(ROOT, name), 'utf8'))).toEqual([]);
+  });
+
+  test('finds an input that our Action does not have', async () => {
+    const broken = readFileSync(join(ROOT, '.github/workflows/dogfood.yml'), 'utf8').replace('config: examples', 'confg: examples');
+    expect((await diagnose(broken)).join()).toContain('confg');
   });
 
   test('finds a permission that there is not', async () => {
     const broken = readFileSync(join(ROOT, '.github/workflows/release.yml'), 'utf8').replace('attestations: write', 'attestation: write');
-    expect((await diagnose(broken, '.github/workflows/broken.yml')).join()).toContain('attestation');
+    expect((await diagnose(broken)).join()).toContain('attestation');
   });
 });
 
@@ -95,6 +91,36 @@ describe('the release', () => {
     expect(release).toMatch(/attest:[\s\S]*?needs: \[verify\][\s\S]*?tag:[\s\S]*?needs: \[verify, attest\]/);
     expect([...release.matchAll(/(\w[\w-]*): write/g)].map(([, name]) => name)).toEqual(['id-token', 'attestations', 'contents']);
     expect(release).not.toMatch(/npm (publish|run build)/);
+  });
+
+  test('attests every file that a runner loads', () => {
+    const { jobs } = parse(release) as { jobs: { attest: { steps: { with?: Record<string, string> }[] } } };
+    const patterns = (jobs.attest.steps.at(-1)?.with?.['subject-path'] ?? '').trim().split('\n');
+    const attested = (path: string): boolean =>
+      patterns.some((pattern) => (pattern.endsWith('/**') ? path.startsWith(pattern.slice(0, -2)) : path === pattern));
+    const { stdout } = spawnSync('git', ['ls-files', 'action.yml', '*/action.yml', 'dist', 'kernels'], { cwd: ROOT, encoding: 'utf8' });
+    const loaded = stdout.trim().split('\n');
+    expect(loaded).toEqual(expect.arrayContaining(['action.yml', 'merge/action.yml', 'dist/action.js']));
+    expect(loaded.filter((path) => !attested(path))).toEqual([]);
+    expect(attested('src/action.ts')).toBe(false);
+  });
+});
+
+describe('Dependabot', () => {
+  const { updates } = parse(readFileSync(join(ROOT, '.github/dependabot.yml'), 'utf8')) as {
+    updates: { 'package-ecosystem': string; directory?: string; directories?: string[]; cooldown?: { 'default-days'?: number } }[];
+  };
+
+  test('keeps packages, our workflows and the examples up to date', () => {
+    const places = updates.map(({ 'package-ecosystem': ecosystem, directory = '', directories = [directory] }) => [ecosystem, directories]);
+    expect(places).toEqual([
+      ['npm', ['/']],
+      ['github-actions', ['/', '/examples/workflows']],
+    ]);
+  });
+
+  test('waits some days, because a release that was taken over is mostly found within days', () => {
+    expect(updates.map(({ cooldown }) => (cooldown?.['default-days'] ?? 0) >= 7)).toEqual(updates.map(() => true));
   });
 });
 
@@ -156,13 +182,76 @@ describe('the audit', () => {
       (good) =>
         good
           .replace('on: pull_request', 'on: release')
-          .replace('OWNER/fused-compat@v1', `actions/setup-node@${SHA} # v6\n        with: { cache: npm }`),
+          .replace('OWNER/fused-compat@v1', `actions/setup-node@${SHA} # v6\n        with: { cache: npm, package-manager-cache: false }`),
       /takes a cache into a release/,
+    ],
+    [
+      'a cache that setup-node takes by itself in a job that attests',
+      (good) =>
+        good
+          .replace('statuses: write # the commit status', 'attestations: write # where it is kept')
+          .replace('OWNER/fused-compat@v1', `actions/setup-node@${SHA} # v6`),
+      /actions\/setup-node takes a cache into a release/,
+    ],
+    [
+      'the secrets of the caller',
+      (good) => good.replace('timeout-minutes: 5', 'timeout-minutes: 5\n    secrets: inherit'),
+      /secrets: inherit/,
+    ],
+    ['all secrets at once', (good) => good.replace('secrets.GITHUB_TOKEN', 'toJSON(secrets)'), /all secrets at once/],
+    ['a secret by a name from elsewhere', (good) => good.replace('secrets.GITHUB_TOKEN', 'secrets[matrix.secret]'), /all secrets at once/],
+    ['a part of a secret', (good) => good.replace('secrets.GITHUB_TOKEN', 'fromJSON(secrets.GITHUB_TOKEN).key'), /does not mask/],
+    [
+      'an image by its tag',
+      (good) => good.replace('timeout-minutes: 5', 'timeout-minutes: 5\n    container: node:24'),
+      /image "node:24": not pinned/,
+    ],
+    [
+      'an image of a service by its tag',
+      (good) => good.replace('timeout-minutes: 5', 'timeout-minutes: 5\n    services: { hub: { image: nginx } }'),
+      /image "nginx": not pinned/,
+    ],
+    ['an action in an image', (good) => good.replace('OWNER/fused-compat@v1', 'docker://alpine:3'), /docker:\/\/alpine:3: not pinned/],
+    ['a script that changes later steps', (good) => good.replace('test "$TITLE"', 'echo A=1 >> "$GITHUB_ENV"'), /GITHUB_ENV/],
+    [
+      'commands in what is printed',
+      (good) => good.replace('TITLE:', 'ACTIONS_ALLOW_UNSECURE_COMMANDS: true\n          TITLE:'),
+      /switched on/,
+    ],
+    [
+      'a condition with text around it',
+      (good) => good.replace('timeout-minutes: 5', "timeout-minutes: 5\n    if: ${{ false }} && github.ref == 'x'"),
+      /is always true/,
+    ],
+    [
+      'a condition with a line break behind it',
+      (good) => good.replace('timeout-minutes: 5', 'timeout-minutes: 5\n    if: |\n      ${{ false }}'),
+      /is always true/,
+    ],
+    [
+      'trust in a name',
+      (good) => good.replace('timeout-minutes: 5', "timeout-minutes: 5\n    if: github.actor == 'dependabot[bot]'"),
+      /name of an actor/,
+    ],
+    [
+      'a list that is a text',
+      (good) => good.replace('timeout-minutes: 5', "timeout-minutes: 5\n    if: contains('main release', github.ref_name)"),
+      /a part of a word/,
+    ],
+    [
+      'a script in a run that follows a fork',
+      (good) => good.replace('on: pull_request', 'on: { workflow_run: { workflows: [x] } }'),
+      /a script on an event of strangers/,
     ],
   ])('names %s', (_, breakIt, finding) => {
     const broken = breakIt(GOOD);
     expect(broken).not.toBe(GOOD);
     expect(audit(broken).join('\n')).toMatch(finding);
+  });
+
+  test('takes an image by its digest and a condition that is one', () => {
+    const job = `timeout-minutes: 5\n    if: \${{ always() }}\n    container: node@sha256:${'a'.repeat(64)}`;
+    expect(audit(GOOD.replace('timeout-minutes: 5', job))).toEqual([]);
   });
 
   test('takes a machine of ours that only runs the code of the repository', () => {

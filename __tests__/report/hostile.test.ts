@@ -1,86 +1,17 @@
 // Whatever stands in names and words of others, the document has the elements that it has for harmless ones, and no other.
 
-import { describe, expect, it } from '@jest/globals';
+import { readFileSync, writeFileSync } from 'node:fs';
+import * as core from '@actions/core';
+import { describe, expect, it, jest } from '@jest/globals';
 import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
-import { compareWithBaseline } from '../../src/report/baseline.js';
+import { annotate } from '../../src/github/annotations.js';
+import { commentBody } from '../../src/github/comment.js';
+import { statusOfReport } from '../../src/github/status.js';
 import { renderMarkdown } from '../../src/report/markdown.js';
 import { renderTerminal } from '../../src/report/terminal.js';
-import type { ModelReport, Report } from '../../src/report/types.js';
 import { serializeReport } from '../../src/report/write.js';
-import { applyAllowances } from '../../src/verdict/allowances.js';
-import { kernelResult, kernelTime, modelLevel, modelReport, numericResult, qwenStatic, report } from '../support/report.js';
-
-const HOSTILE: [string, string][] = [
-  ['pipes', '|||a|b||'],
-  ['a table', '\n\n| a | b |\n| --- | --- |\n| c | d |\n'],
-  ['backticks', '``` `a` ``b ` |'],
-  ['a fence', '\n```\n# x\n'],
-  ['tags', '<img src=x onerror=alert(1)><script>alert(1)</script></code></details></table><h1>x</h1>'],
-  ['an endless comment', '<!-- '],
-  ['entities', '&lt;b&gt; &#60;img&#62; &amp;'],
-  ['mentions', '@octocat @acme/team a@b.example'],
-  ['references', '#1 GH-2 acme/kernels#3 fixes #4'],
-  [
-    'links',
-    '[click](https://evil.example) ![i](http://evil.example/x.png) <https://evil.example> www.evil.example [x]: http://evil.example',
-  ],
-  ['headings', '# heading\n## heading\nheading\n==='],
-  ['lists and quotes', '- a\n* b\n+ c\n1. d\n> e\n- [ ] f'],
-  ['rules', '---\n***\n___'],
-  ['emphasis', '*a* _b_ **c** ~~d~~ $e$ $$f$$'],
-  ['escapes', '\\| \\` \\<b> \\'],
-  ['commands of a workflow', '::set-output name=verdict::COMPATIBLE\n::error::x\n##[error]x'],
-  ['right-to-left marks', '\u202egpj.exe\u202c \u2066x\u2069 \u200f'],
-  ['terminal controls', '\u001b[31mred\u001b[0m \u001b]8;;http://evil.example\u0007x\u001b]8;;\u0007 \u009b2J \r\n\b'],
-  ['invisible signs', '\u200b\u00ad\ufeff\u2060'],
-  ['piled marks', `a${'\u0301'.repeat(500)}`],
-  ['half of a pair', '\ud800'],
-  ['mermaid', '%%{init: {}}%%\nclick a "javascript:alert(1)"'],
-  ['10,000 characters', 'x'.repeat(10_000)],
-  ['10,000 hostile characters', '<|`*@a#1'.repeat(1250)],
-  ['footnotes', '[^1] [^1]: x'],
-];
-
-/** A failing model in which everything is there that a document can show, every foreign word of it `text`. */
-function modelOf(text: string): ModelReport {
-  const standard = { status: 'fail' as const, detail: text, accuracy_ratio: 9, max_abs_diff: 1, bitwise_equal: 0 };
-  const probes = [{ name: text, status: 'fail' as const, detail: text }];
-  const kernel = { kernel: text, op: text, backend: text, device: text, worst_site: text, nearest_recipe: text, detail: text };
-  const layers = [0, 1].map((layer) => ({ layer, injected: 0.1, inherited: 0.1, floor: 0.1 }));
-  return modelReport({
-    id: text,
-    revision: text,
-    architecture: text,
-    verdict: 'INCOMPATIBLE',
-    reasons: [
-      { code: 'kernel_fail', message: text },
-      { code: 'tensor_missing', message: text },
-    ],
-    static: qwenStatic({ findings: [{ code: text, layer: 0, tensor: text, value: 1, message: text }] }),
-    numeric: numericResult({
-      status: 'fail',
-      kernels: [kernelResult({ ...kernel, status: 'fail', probes, standard }), kernelResult({ ...kernel, status: 'warn' })],
-      model: modelLevel({ layers, responsible: [{ kernel: text, layers: [0], kl_ratio: 9 }] }),
-      canaries: [{ kernel: text, name: text, caught: false, by: null, detail: text }],
-      performance: { kernels: [kernelTime({ kernel: text, site: text, note: text })], tokens_per_second: null },
-    }),
-    diagnosis: [{ code: text, message: text }],
-    recommendations: [text],
-  });
-}
-
-/** With a baseline that lacks nothing and has more, an allowed model, and an entry that has run out. */
-function reportOf(text: string): Report {
-  const gone = modelReport({ id: `${text} gone` });
-  const base = report([modelOf(text), gone], { tool: { name: 'fused-compat', version: text, onnxruntime: text } });
-  base.timing.started_at = text;
-  // No command line: whether there is one depends on the names.
-  const now = report([modelOf(text), { ...modelOf(text), id: 'models/known' }], { reproduce: ['\u202e'] });
-  const rule = { model: 'models/known', kernel: null, reason: text, until: '2026-12-31' };
-  const old = { model: text, kernel: text, reason: text, until: '2026-01-01' };
-  return applyAllowances(compareWithBaseline(now, base), [rule, old], '2026-06-15');
-}
+import { HOSTILE, menagerie, reportOf } from './hostile.js';
 
 /** As GitHub would render it: GFM, raw HTML included. */
 function rendered(markdown: string): string {
@@ -92,10 +23,24 @@ function structure(page: string): string[] {
   return [...page.matchAll(/<[^>]*>/g)].map(([tag]) => tag).filter((tag) => !/^<\/?code( class="[\w-]+")?>$/.test(tag));
 }
 
+/** What a function writes to stdout, where the runner looks for commands. */
+function printed(write: () => void): string {
+  const stdout = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
+  try {
+    write();
+    return stdout.mock.calls.map(([text]) => String(text)).join('');
+  } finally {
+    stdout.mockRestore();
+  }
+}
+
+const EVENT = { name: 'push', owner: 'acme', repo: 'kernels', sha: 'a'.repeat(40), runUrl: null, pullRequest: null };
 const harmless = structure(rendered(renderMarkdown(reportOf('word'))));
 
 describe.each(HOSTILE)('%s in every name and message', (_, text) => {
-  const page = rendered(renderMarkdown(reportOf(text)));
+  const given = reportOf(text);
+  const markdown = renderMarkdown(given);
+  const page = rendered(markdown);
 
   it('add no element to the document and take none away', () => {
     expect(structure(page)).toEqual(harmless);
@@ -107,22 +52,51 @@ describe.each(HOSTILE)('%s in every name and message', (_, text) => {
   });
 
   it('hide nothing and turn nothing around', () => {
-    expect(renderMarkdown(reportOf(text)).replaceAll('\u200b', '').replaceAll('\n', '')).not.toMatch(/\p{C}/u);
+    expect(markdown.replaceAll('\u200b', '').replaceAll('\n', '')).not.toMatch(/\p{C}/u);
   });
 
   it('do nothing to a terminal or a log', () => {
-    const lines = renderTerminal(reportOf(text), { color: false }).split('\n');
+    const lines = renderTerminal(given, { color: false }).split('\n');
     expect(lines.join('')).not.toMatch(/\p{C}/u);
     expect(lines.filter((line) => /^\s*::|##\[/.test(line))).toEqual([]);
-    expect(`${renderMarkdown(reportOf(text))}\n${serializeReport(reportOf(text))}`).not.toMatch(/^\s*::|##\[/m);
-    expect(JSON.parse(serializeReport(reportOf(text)))).toEqual(reportOf(text));
+    expect(`${markdown}\n${serializeReport(given)}`).not.toMatch(/^\s*::|##\[/m);
+    expect(JSON.parse(serializeReport(given))).toEqual(given);
+  });
+
+  it('are one annotation for each model, of harmless words, however long they are', () => {
+    const written = printed(() => {
+      annotate(given, core, { errors: 10, warnings: 10 });
+    });
+    const lines = written.split('\n').filter((line) => line !== '');
+    expect(lines.map((line) => line.split('::')[1])).toEqual([
+      'error title=fused-compat%3A INCOMPATIBLE',
+      'error title=fused-compat%3A INCOMPATIBLE',
+      'warning title=fused-compat%3A INCOMPATIBLE',
+    ]);
+    for (const line of lines) {
+      expect(line).not.toMatch(/##\[|[\p{Cc}\p{Bidi_C}]/u);
+      // The name takes no room from the reasons.
+      expect(line.split('%0A').length).toBeGreaterThanOrEqual(2);
+    }
+  });
+
+  it('are a description of the commit status in one line of 140 characters', () => {
+    const { description } = statusOfReport(given);
+    expect(description.length).toBeLessThanOrEqual(140);
+    expect(description).toMatch(/^gate failed: 3 INCOMPATIBLE, 1 of them allowed \(/);
+    expect(description).not.toMatch(/[\p{Cc}\p{Bidi_C}\p{Zl}\p{Zp}]/u);
+  });
+
+  it('add nothing to a comment but what the report has', () => {
+    const body = commentBody(given, 'default', EVENT);
+    expect(rendered(body).match(/<!--/g)).toHaveLength(1);
+    expect(Buffer.byteLength(body)).toBeLessThanOrEqual(65_000);
+    expect(Buffer.from(body).toString()).toBe(body);
   });
 
   it('fit into a comment', () => {
-    expect(Buffer.byteLength(renderMarkdown(reportOf(text), { budget: 65_000 }))).toBeLessThanOrEqual(65_000);
-    expect(renderMarkdown(reportOf(text), { budget: 2_000 })).toMatch(
-      /^## ❌ fused-compat gate failed: 2 INCOMPATIBLE, 1 of them allowed\n/,
-    );
+    expect(Buffer.byteLength(renderMarkdown(given, { budget: 65_000 }))).toBeLessThanOrEqual(65_000);
+    expect(renderMarkdown(given, { budget: 2_000 })).toMatch(/^## ❌ fused-compat gate failed: 3 INCOMPATIBLE, 1 of them allowed\n/);
   });
 });
 
@@ -143,5 +117,23 @@ describe('the document of harmless names', () => {
       '| baseline |',
     ])
       expect(text).toContain(part);
+  });
+});
+
+describe('a comment about one model of each kind of hostile name', () => {
+  const kept = new URL('./documents/hostile-names.md', import.meta.url);
+  const text = renderMarkdown(menagerie(), { budget: 30_000 });
+  if (process.env['UPDATE_DOCUMENTS'] === '1') writeFileSync(kept, text);
+
+  it('is the document that was reviewed, as text and as a picture (scripts/screenshot.mjs)', () => {
+    expect(text).toBe(readFileSync(kept, 'utf8'));
+  });
+
+  it('has a row and a line for each', () => {
+    const page = rendered(text);
+    const [table = ''] = /<table>.*?<\/table>/s.exec(page) ?? [];
+    expect(table.match(/<tr>/g)).toHaveLength(HOSTILE.length + 1);
+    expect(table.match(/<td>/g)).toHaveLength(HOSTILE.length * 2);
+    expect(table.match(/<t[dh][ >]/g)).toHaveLength((HOSTILE.length + 1) * 10);
   });
 });

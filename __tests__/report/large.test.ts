@@ -46,9 +46,44 @@ describe('a report of 200 models with 40 kernels', () => {
     expect(comment).toContain('```mermaid\n');
     expect(comment.match(/^- ❌ /gm)?.length).toBeGreaterThan(20);
     expect(comment).toMatch(/```sh\nfused-compat check --policy evidence example-org\//);
+    // The models that pass are folded below those that fail.
     expect(comment).toMatch(
-      /_Shortened to fit\. Here: of 100 failing models, \d+ with details and \d+ with reasons; details of 0 of 100 passing models\./,
+      /^\| `example-org\/[^\n]*❌[^\n]*\n\n<details><summary>✅ 100 more models are COMPATIBLE<\/summary>\n\n\| model \|/m,
     );
+    expect(comment).toMatch(
+      /_Shortened to fit\. Here: of 100 failing models, \d+ with details and \d+ with reasons; details of 0 of 100 passing models\. The rest is in the \[summary of the run\]\(https:\/\/github\.example\/acme\/kernels\/actions\/runs\/1\) and report\.json\._/,
+    );
+  });
+
+  it('says which kernels fail in how many of the models, those in the most first', () => {
+    const table = comment.split('**Kernels that fail**\n\n')[1]?.split('\n\n')[0] ?? '';
+    const rows = [...table.matchAll(/^\| `acme-([\w-]+)` \| `\w+` \| (\d+) of 200 \| ([\d.]+)× \| `example-org\/[^`]+` \|$/gm)];
+    expect(rows.map(([, kernel, models, worst]) => [kernel, Number(models), Number(worst)])).toEqual([
+      ['attention-v0', 100, 30],
+      ['rms_norm_qkv-v0', 85, 31],
+      ['qk_norm_rope-v0', 71, 32],
+      ['silu_mul-v0', 56, 33],
+      ['add_rms_norm-v0', 42, 34],
+      ['attention-v1', 28, 35],
+      ['rms_norm_qkv-v1', 14, 36],
+    ]);
+  });
+
+  it.each([
+    ['10,000 signs that all must be escaped', '<|`*@a#1'.repeat(1250)],
+    ['long words in another script', '模型'.repeat(5000)],
+  ])('with names of %s still has the verdict, rows of failing models, and where the rest is', (_, words) => {
+    const models = report.models.map((model, index) => ({
+      ...model,
+      id: `${index}${words}`,
+      reasons: [{ code: 'kernel_fail' as const, message: words }],
+    }));
+    const text = commentBody({ ...report, models }, 'default', EVENT);
+    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(65_000);
+    expect(Buffer.byteLength(text)).toBeGreaterThan(50_000);
+    expect(text).toContain('\n## ❌ fused-compat gate failed: 100 INCOMPATIBLE, 100 COMPATIBLE\n');
+    expect(text.match(/^\| .* \| ❌ INCOMPATIBLE \|/gm)?.length).toBeGreaterThanOrEqual(90);
+    expect(text).toMatch(/_Shortened to fit.*\[summary of the run\].* and report\.json/);
   });
 
   it('closes every block that it opens', () => {

@@ -22,7 +22,9 @@ function aModel(index: number): ModelReport {
   const family = FAMILIES[index % FAMILIES.length] ?? '';
   const tested = kernels(index);
   const bad = tested.filter(({ status }) => status === 'fail');
-  const id = `example-org/${family}-${String(index).padStart(3, '0')}-instruct@${'0123456789abcdef'.repeat(3).slice(0, 40)}`;
+  // Some are pinned, as users pin those that changed under them.
+  const pinned = index % 5 === 0 ? `@${'0123456789abcdef'.repeat(3).slice(0, 40)}` : '';
+  const id = `example-org/${family}-${String(index).padStart(3, '0')}-instruct${pinned}`;
   const layers = Array.from({ length: 28 }, (_, layer) => ({
     layer,
     injected: (bad.length > 0 ? 0.02 : 0.001) * (1 + layer / 40),

@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
 import { renderMarkdown } from '../../src/report/markdown.js';
-import { modelReport, report } from '../support/report.js';
+import type { ModelReport } from '../../src/report/types.js';
+import { kernelResult, modelReport, numericResult, report } from '../support/report.js';
 import { failing, hostile, passing, sensitive, story, watched } from './sample.js';
 
 const documents = new URL('./documents/', import.meta.url);
@@ -86,6 +87,37 @@ describe('renderMarkdown', () => {
     expect(renderMarkdown(report([modelReport({ numeric: null })]))).toContain('| none | none | 1.00 | – | – | – | – |');
   });
 
+  it('says which kernels fail only where the models do not say it as well', () => {
+    const bad = (id: string) => ({ ...failing, id });
+    const of = (ids: string[], fine = 0) => renderMarkdown(report([...ids.map(bad), ...Array<ModelReport>(fine).fill(passing)]));
+    expect(of(['a', 'b'])).not.toContain('Kernels that fail');
+    expect(of(['a', 'b', 'c'], 1)).toContain('| `braid-rope` | `rope` | 3 of 4 | 812× | `a` |\n');
+    expect(of(['a', 'b', 'c'])).not.toMatch(/^\| `ort-attention` \| `attention` \| \d of/m);
+    const many = Array.from({ length: 12 }, (_, index) =>
+      kernelResult({ kernel: `k${index}`, status: 'fail', accuracy_ratio: null, max_ratio: null }),
+    );
+    const text = renderMarkdown(report(['a', 'b', 'c'].map((id) => ({ ...bad(id), numeric: numericResult({ kernels: many }) }))));
+    expect(text).toContain('| `k9` | `attention` | 3 of 3 | – |  |\n\n… and 2 more kernels in report.json');
+  });
+
+  it('folds what it says of each model after the first five, with the deciding reason in sight', () => {
+    const text = renderMarkdown(report(Array.from({ length: 7 }, (_, index) => ({ ...failing, id: `bad-${index}` }))));
+    expect(text.match(/^### ❌ `bad-[0-4]`$/gm)).toHaveLength(5);
+    expect(
+      text.match(/^<details><summary>❌ bad-[56]: Kernel braid-rope \(rope\) fails: accuracy_ratio 812 &gt; 4; .*<\/summary>$/gm),
+    ).toHaveLength(2);
+  });
+
+  it('folds the rows of COMPATIBLE models where they are many below others, and nowhere else', () => {
+    const fine = (count: number) => Array.from({ length: count }, (_, index) => ({ ...passing, id: `fine-${index}` }));
+    const folded = renderMarkdown(report([...fine(21), sensitive, failing]));
+    expect(folded).toMatch(
+      /qwen3-mini[^\n]*\n\n<details><summary>✅ 21 more models are COMPATIBLE<\/summary>\n\n\| model \|[^\n]*\n\| ---[^\n]*\n\| `fine-0`/,
+    );
+    expect(rendered(folded).match(/<table>/g)?.length).toBeGreaterThan(2);
+    for (const open of [[...fine(20), failing], fine(50)]) expect(renderMarkdown(report(open))).not.toContain('more models are COMPATIBLE');
+  });
+
   it('gives a command that a shell takes as it is meant', () => {
     const text = renderMarkdown(report([modelReport({ id: "it's $(rm) `x`" }), modelReport({ id: '-rf' })]));
     expect(text).toContain("```sh\nfused-compat check --policy evidence -- 'it'\\''s $(rm) `x`' -rf\n```");
@@ -117,11 +149,11 @@ describe('a budget', () => {
     const some = renderMarkdown(many(20), { budget: 20_000 });
     const [, detailed] =
       /Here: of 20 failing models, (\d+) with details and (\d+) with reasons; details of 0 of 20 passing models/.exec(some) ?? [];
-    expect(some.match(/^### /gm)?.length).toBeGreaterThanOrEqual(Number(detailed));
+    const sections = [...some.matchAll(/^(?:### ❌ `|<details><summary>❌ )models\/bad-00(\d\d)/gm)];
+    expect(sections.length).toBeGreaterThanOrEqual(Number(detailed));
     expect(Number(detailed)).toBeGreaterThan(0);
     // Each of the others has its line with the deciding reason, in the order of the table.
     const lines = [...some.matchAll(/^- ❌ `models\/bad-00(\d\d)`: Kernel braid-rope \(rope\) fails.* … and 1 more reason$/gm)];
-    const sections = [...some.matchAll(/^### ❌ `models\/bad-00(\d\d)`/gm)];
     expect([...sections, ...lines].map(([, number]) => Number(number))).toEqual(Array.from({ length: 20 }, (_, index) => index));
     expect(some).toContain('**Reproduce**');
 
@@ -134,6 +166,16 @@ describe('a budget', () => {
     const fewRows = renderMarkdown(many(20), { budget: 1_500 });
     expect(fewRows).toMatch(/\d+ more failing models and 20 passing models/);
     expect(fewRows).toContain('bad-0000');
+  });
+
+  it('is kept with any place named for the rest, which a report that fits does not name', () => {
+    const rest = `the [summary of the run](https://github.example/${'x'.repeat(300)}) and report.json`;
+    for (const budget of [30_000, 20_000, 8_000, 4_000, 2_000, 1_200]) {
+      const text = renderMarkdown(many(20), { budget, rest });
+      expect(bytes(text)).toBeLessThanOrEqual(budget);
+      expect(text).toContain(rest);
+    }
+    expect(renderMarkdown(many(1), { budget: 60_000, rest })).not.toContain(rest);
   });
 
   it('is used: a little more room never shows less', () => {

@@ -68,7 +68,10 @@ export async function loadConfig({ file, overrides = {}, cwd, nameOverride = (ke
   const layers = parseLayers(raw['layers'], place(['layers']), problems);
   problems.push(...contradictions(raw, place));
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
-  return toConfig(raw, layers, folders, reproduce(source, given));
+  // What a report names is pasted beside --config, from wherever: a model of the file's list is the same one there.
+  const listed = withListForms({ models: fromFile['models'] })['models'] as string[] | undefined;
+  const folderOfModel = (id: string): string => (source !== null && listed?.includes(id) === true ? dirname(source.path) : folders.models);
+  return toConfig(raw, layers, { ...folders, folderOfModel }, reproduce(source, given));
 }
 
 /**
@@ -207,7 +210,7 @@ function reproduce(source: ConfigFile | null, given: RawConfig): string[] {
 function toConfig(
   raw: RawConfig,
   layers: 'all' | number[],
-  folders: Record<'models' | 'kernels' | 'output' | 'baseline', string>,
+  folders: Record<'kernels' | 'output' | 'baseline', string> & { folderOfModel: (id: string) => string },
   reproduced: string[],
 ): Config {
   // The schema has vouched for every type; only the spelling of keys and the resolved values differ from it.
@@ -219,7 +222,7 @@ function toConfig(
   };
   return {
     ...checked,
-    models: modelRefs(checked.models, folders.models),
+    models: modelRefs(checked.models, folders.folderOfModel),
     kernels: checked.kernels === null ? null : resolve(folders.kernels, checked.kernels),
     output: resolve(folders.output, checked.output),
     baseline: checked.baseline === null ? null : resolve(folders.baseline, checked.baseline),
@@ -232,10 +235,10 @@ function toConfig(
 }
 
 /** A folder named twice is checked once. */
-function modelRefs(ids: string[], folder: string): ModelRef[] {
+function modelRefs(ids: string[], folderOf: (id: string) => string): ModelRef[] {
   const byPath = new Map<string, ModelRef>();
   for (const id of ids) {
-    const path = resolve(folder, id);
+    const path = resolve(folderOf(id), id);
     if (!byPath.has(path)) byPath.set(path, { id, path });
   }
   return [...byPath.values()];

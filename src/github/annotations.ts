@@ -1,5 +1,6 @@
 // One annotation per model that needs a look: error where its verdict fails the gate, warning where it does not.
 
+import { plainName } from '../report/escape.js';
 import { isFailing } from '../report/rows.js';
 import type { ModelReport, Report } from '../report/types.js';
 import { plainLine } from './log.js';
@@ -8,6 +9,9 @@ import { plainLine } from './log.js';
 export const MAX_ANNOTATIONS = 10;
 /** Characters; the runner cuts there (_maxIssueMessageLength). */
 const MAX_MESSAGE = 4096;
+
+/** Characters of a name: it must not take the room of the reasons. */
+const MAX_NAME = 200;
 
 /** The part of `@actions/core` that annotates; it escapes what a workflow command needs escaped. */
 export interface Annotator {
@@ -25,11 +29,13 @@ function annotateKind(models: ModelReport[], room: number, emit: (text: string, 
   if (models.length === 0 || room <= 0) return;
   const single = models.length > room ? models.slice(0, room - 1) : models;
   for (const model of single) {
-    emit(message([model.id, ...model.reasons.map((reason) => reason.message)]), { title: `fused-compat: ${model.verdict}` });
+    emit(message([plainName(plainLine(model.id), MAX_NAME), ...model.reasons.map((reason) => reason.message)]), {
+      title: `fused-compat: ${model.verdict}`,
+    });
   }
   const rest = models.slice(single.length);
   if (rest.length === 0) return;
-  const names = rest.map(({ id, verdict }) => `${id}: ${verdict}`);
+  const names = rest.map(({ id, verdict }) => `${plainName(plainLine(id), MAX_NAME)}: ${verdict}`);
   emit(message([`${rest.length} more models`, ...names]), { title: `fused-compat: ${rest.length} more` });
 }
 

@@ -31,8 +31,9 @@ export function commentBody(report: Report, key: string, event: Event): string {
   const head = `${markerPrefix(key)}v1 -->\n`;
   const foot = `\n\n<sub>fused-compat ${report.tool.version} · commit ${event.sha}${run}</sub>\n`;
   const budget = MAX_COMMENT_BYTES - Buffer.byteLength(head) - Buffer.byteLength(foot);
+  const rest = event.runUrl === null ? 'report.json' : `the [summary of the run](${event.runUrl}) and report.json`;
   // Through UTF-8 once: a lone surrogate in a name would make the request body invalid.
-  return Buffer.from(head + renderMarkdown(report, { budget }).trimEnd() + foot).toString();
+  return Buffer.from(head + renderMarkdown(report, { budget, rest }).trimEnd() + foot).toString();
 }
 
 interface Candidate {

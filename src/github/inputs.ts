@@ -38,8 +38,8 @@ export function readPosting(getInput: GetInput): Posting {
     );
   }
   const context = getInput('status-context') || 'fused-compat';
-  if (context.length > 100 || /\p{Cc}/u.test(context)) {
-    throw new UsageError(`input status-context must be one line of at most 100 characters, or none; got ${quote(context)}`);
+  if (context.length > 140 || /\p{Cc}/u.test(context)) {
+    throw new UsageError(`input status-context must be one line of at most 140 characters, or none; got ${quote(context)}`);
   }
   return { comment: mode, commentKey, statusContext: context === 'none' ? null : context };
 }

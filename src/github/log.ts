@@ -3,8 +3,8 @@
 
 import type { Redact } from './redact.js';
 
-/** C0 and C1 controls (ESC and CR among them: the runner splits lines at CR), line separators, and bidirectional overrides. */
-const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu;
+/** C0 and C1 controls (ESC and CR among them: the runner splits lines at CR), line separators, and marks that change the direction. */
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_C}]+/gu;
 
 /**
  * `text` as one line that the runner takes for no command and the terminal for no control sequence.

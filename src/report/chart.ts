@@ -1,4 +1,5 @@
-// The errors of one model over its layers as a Mermaid chart. Only numbers go in, so nothing in it needs escaping.
+// The errors of one model over its layers as a Mermaid chart. Only numbers go in, so nothing in it needs escaping. Mermaid 11.17.2 draws
+// each kind of chart that __tests__/report/chart.test.ts has (scripts/screenshot.mjs --mermaid).
 
 import type { ModelLayer, ModelReport } from './types.js';
 

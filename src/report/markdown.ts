@@ -3,7 +3,8 @@
 import { allowance, notes } from './changes.js';
 import type { Phrase } from './changes.js';
 import { errorChart } from './chart.js';
-import { code, prose } from './escape.js';
+import { code, plain, plainName, prose } from './escape.js';
+import { failingKernels } from './failing-kernels.js';
 import { levelsThatFit } from './fit.js';
 import type { Detail } from './fit.js';
 import { details, list, modelDetails } from './model-details.js';
@@ -16,6 +17,8 @@ import type { ModelReport, Report } from './types.js';
 export interface MarkdownOptions {
   /** Most bytes (UTF-8) of the document; default: no limit. */
   budget?: number;
+  /** Where to find what did not fit, as Markdown; default: report.json. */
+  rest?: string;
 }
 
 const REASONS_SHOWN = 20;
@@ -23,7 +26,13 @@ const REASONS_SHOWN = 20;
 const WORDS_LIMIT = 300;
 const REASON_LIMIT = 120;
 const BRIEF_LIMIT = 160;
+const SUMMARY_LIMIT = 100;
 const LINES_OPEN = 10;
+/** Models whose reasons stand in the open; those of the others are folded, as are all tables. */
+const SECTIONS_OPEN = 5;
+/** Rows of COMPATIBLE models that stand in the open below others. */
+const PASSING_ROWS_OPEN = 20;
+const WHERE_TO_RUN = '<sub>In a checkout of this commit. <code>fused-compat</code> is <code>dist/cli.js</code> of the Action.</sub>';
 const COMPARED = ' <b>baseline</b>: against the report of the base branch; worse and better are beyond noise.';
 
 /**
@@ -31,36 +40,42 @@ const COMPARED = ' <b>baseline</b>: against the report of the base branch; worse
  * last of those that fail, down to one line each; then the table keeps the failing rows only, and then as many of them as fit. The
  * verdict line always stands.
  */
-export function renderMarkdown(report: Report, { budget = Infinity }: MarkdownOptions = {}): string {
+export function renderMarkdown(report: Report, { budget = Infinity, rest = 'report.json' }: MarkdownOptions = {}): string {
   const rows = rowsOf(report);
   const failing = rows.filter((row) => row.failing);
   const fits = (text: string): boolean => Buffer.byteLength(text) <= budget;
-  const top = [title(report), ...notesOf(report), table(report, rows), legend(report)];
-  const extras = [[...chartOf(rows)], [...reproduce(report, rows)]] as const;
-  for (const [chart, bottom] of [extras, [[], extras[1]], [[], []]] as const) {
-    const frame = joined([...top, ...chart, ...bottom]);
-    const room = budget - Buffer.byteLength(frame);
+  const above = [title(report), ...notesOf(report)];
+  const whole = { rows: tables(report, rows), chart: [...failingKernels(report.models), ...chartOf(rows)], below: reproduce(report, rows) };
+  const short = { ...whole, rows: [table(report, failing)] };
+  const shorter = failing.length === 0 || failing.length === rows.length ? [] : [short, { ...short, chart: [] }];
+  for (const frame of [whole, { ...whole, chart: [] }, { ...whole, chart: [], below: [] }, ...shorter]) {
+    const top = [...above, ...frame.rows, legend(report)];
+    const room = budget - Buffer.byteLength(joined([...top, ...frame.chart, ...frame.below]));
     if (room < 0) continue;
-    const middle = sectionsThatFit(report, rows, room, chart.length === extras[0].length);
-    if (middle !== null) return joined([...top, ...chart, ...middle, ...bottom]);
+    const sections = sectionsThatFit(report, rows, { room, rest, whole: frame === whole, allRows: frame.rows === whole.rows });
+    if (sections !== null) return joined([...top, ...sections.note, ...frame.chart, ...sections.text, ...frame.below]);
   }
-  const text = failingRowsOnly(report, failing, failing.length);
-  return fits(text) ? text : asManyRowsAsFit(report, failing, fits);
+  const text = failingRowsOnly(report, failing, failing.length, rest);
+  return fits(text) ? text : asManyRowsAsFit(report, failing, fits, rest);
 }
 
 function joined(blocks: readonly string[]): string {
   return blocks.join('\n\n') + '\n';
 }
 
-/** What is said about the models within `room` bytes, with a note of what is left out; null: not even that note fits. */
-function sectionsThatFit(report: Report, rows: readonly Row[], room: number, whole: boolean): string[] | null {
-  const parts = rows.map((row) => ({
+/** What is said about the models within `room` bytes, and a note of what is left out; null: not even that note fits. */
+function sectionsThatFit(
+  report: Report,
+  rows: readonly Row[],
+  { room, rest, whole, allRows }: { room: number; rest: string; whole: boolean; allRows: boolean },
+): { note: string[]; text: string[] } | null {
+  const parts = rows.map((row, index) => ({
     failing: row.failing,
-    text: memo((detail: Exclude<Detail, 'none'>) => modelSection(row, report, detail)),
+    text: memo((detail: Exclude<Detail, 'none'>) => modelSection(row, report, detail, index < SECTIONS_OPEN)),
   }));
   const all = levelsThatFit(parts, room);
-  if (whole && all.every((level) => level === 'full')) return parts.map(({ text }) => text('full'));
-  const left = room - NOTE_BYTES;
+  if (whole && all.every((level) => level === 'full')) return { note: [], text: parts.map(({ text }) => text('full')) };
+  const left = room - NOTE_BYTES - Buffer.byteLength(rest);
   if (left < 0) return null;
   const levels = levelsThatFit(parts, left);
   const shown = (wanted: (level: Detail) => boolean): string[] =>
@@ -69,7 +84,7 @@ function sectionsThatFit(report: Report, rows: readonly Row[], room: number, who
       return level !== 'none' && wanted(level) ? [text(level)] : [];
     });
   const brief = shown((level) => level === 'brief');
-  return [...shown((level) => level !== 'brief'), ...briefBlock(brief), leftOutNote(rows, levels)];
+  return { note: [leftOutNote(rows, levels, { rest, allRows })], text: [...shown((level) => level !== 'brief'), ...briefBlock(brief)] };
 }
 
 function memo<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
@@ -91,7 +106,7 @@ function briefBlock(lines: readonly string[]): string[] {
   return [lines.length <= LINES_OPEN ? text : details(`Why ${lines.length} more models fail`, text)];
 }
 
-function leftOutNote(rows: readonly Row[], levels: readonly Detail[]): string {
+function leftOutNote(rows: readonly Row[], levels: readonly Detail[], { rest, allRows }: { rest: string; allRows: boolean }): string {
   const failing = levels.filter((_, index) => rows[index]?.failing);
   const number = (of: readonly Detail[], level: Detail): number => of.filter((entry) => entry === level).length;
   const parts: string[] = [];
@@ -100,10 +115,11 @@ function leftOutNote(rows: readonly Row[], levels: readonly Detail[]): string {
       `of ${count(failing.length, 'failing model')}, ${number(failing, 'full')} with details and ${failing.length - number(failing, 'full') - number(failing, 'none')} with reasons`,
     );
   const others = levels.filter((_, index) => rows[index]?.failing === false);
-  if (number(others, 'full') < others.length)
+  if (!allRows) parts.push(`no row of ${passing(rows.filter((row) => !row.failing).map(({ model }) => model))}`);
+  else if (number(others, 'full') < others.length)
     parts.push(`details of ${number(others, 'full')} of ${count(others.length, 'passing model')}`);
-  const here = parts.length === 0 ? 'everything but the chart or the command' : parts.join('; ');
-  return `_Shortened to fit. Here: ${here}. The rest is in report.json._`;
+  const here = parts.length === 0 ? 'everything but the chart, the kernels that fail or the command' : parts.join('; ');
+  return `_Shortened to fit. Here: ${here}. The rest is in ${rest}._`;
 }
 
 function notesOf(report: Report): string[] {
@@ -128,7 +144,7 @@ function chartOf(rows: readonly Row[]): string[] {
   const { id, verdict } = worst.model;
   return [
     verdict === 'COMPATIBLE'
-      ? details(`Error over the layers of ${id}`, picture)
+      ? details(`Error over the layers of ${plainName(id)}`, picture)
       : `**Error over the layers of** ${code(id)}\n\n${picture}`,
   ];
 }
@@ -137,7 +153,15 @@ function title(report: Report): string {
   return `## ${report.gate === 'fail' ? '❌' : '✅'} fused-compat ${gateLine(report)}`;
 }
 
-function table(report: Report, rows: Row[]): string {
+/** One table; where it would be long, the COMPATIBLE models below the others are folded. */
+function tables(report: Report, rows: readonly Row[]): string[] {
+  const fine = rows.filter(({ failing, model }) => !failing && model.verdict === 'COMPATIBLE');
+  if (fine.length <= PASSING_ROWS_OPEN || fine.length === rows.length) return [table(report, rows)];
+  const others = rows.filter((row) => !fine.includes(row));
+  return [table(report, others), details(`${EMOJI.COMPATIBLE} ${fine.length} more models are COMPATIBLE`, table(report, fine))];
+}
+
+function table(report: Report, rows: readonly Row[]): string {
   const columns = columnsOf(report);
   const head = ['model', 'verdict', ...columns];
   const align = ['---', '---', ...columns.map(() => '--:')];
@@ -163,11 +187,13 @@ function legend(report: Report): string {
   );
 }
 
-function modelSection({ model }: Row, report: Report, detail: Exclude<Detail, 'none'>): string {
+function modelSection({ model }: Row, report: Report, detail: Exclude<Detail, 'none'>, open: boolean): string {
   if (detail === 'brief') return briefLine(model);
   const body = modelBody(model, report, detail === 'full');
   // A model that is fine takes one line until someone asks.
-  if (model.verdict === 'COMPATIBLE') return details(`${EMOJI.COMPATIBLE} ${model.id}`, body);
+  if (model.verdict === 'COMPATIBLE') return details(`${EMOJI.COMPATIBLE} ${plainName(model.id)}`, body);
+  if (!open)
+    return details(`${EMOJI[model.verdict]} ${plainName(model.id)}: ${plain(model.reasons[0]?.message ?? '', SUMMARY_LIMIT)}`, body);
   return `### ${EMOJI[model.verdict]} ${code(model.id)}\n\n${body}`;
 }
 
@@ -212,31 +238,36 @@ function reproduce(report: Report, rows: readonly Row[]): string[] {
   if (line === null) return [];
   const fence = '`'.repeat(Math.max(3, ...[...line.command.matchAll(/`+/g)].map((run) => run[0].length + 1)));
   const some = line.models < ids.length ? ` (${line.models} of ${count(ids.length, 'model')})` : '';
-  return [`**Reproduce**${some}\n\n${fence}sh\n${line.command}\n${fence}`];
+  return [`**Reproduce**${some}\n\n${fence}sh\n${line.command}\n${fence}\n\n${WHERE_TO_RUN}`];
 }
 
-function failingRowsOnly(report: Report, failing: Row[], shown: number): string {
+/** `20 passing models (20 COMPATIBLE)`. */
+function passing(models: readonly ModelReport[]): string {
+  return `${count(models.length, 'passing model')} (${tally(models)})`;
+}
+
+function failingRowsOnly(report: Report, failing: Row[], shown: number, rest: string): string {
   const others = report.models.filter((model) => !isFailing(model, report));
   const hidden = [
     ...(shown < failing.length ? [count(failing.length - shown, 'more failing model')] : []),
-    ...(others.length > 0 ? [`${count(others.length, 'passing model')} (${tally(others)})`] : []),
+    ...(others.length > 0 ? [passing(others)] : []),
   ];
   const rows = shown > 0 ? [table(report, failing.slice(0, shown))] : [];
   const note =
     hidden.length > 0
-      ? [`_Shortened to fit: ${hidden.join(' and ')} in report.json only._`]
-      : ['_Shortened to fit: the details are in report.json only._'];
+      ? [`_Shortened to fit: ${hidden.join(' and ')} in ${rest} only._`]
+      : [`_Shortened to fit: the details are in ${rest} only._`];
   return [title(report), ...rows, ...note].join('\n\n') + '\n';
 }
 
-function asManyRowsAsFit(report: Report, failing: Row[], fits: (text: string) => boolean): string {
+function asManyRowsAsFit(report: Report, failing: Row[], fits: (text: string) => boolean, rest: string): string {
   let low = 0;
   let high = failing.length - 1;
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    if (fits(failingRowsOnly(report, failing, middle))) low = middle;
+    if (fits(failingRowsOnly(report, failing, middle, rest))) low = middle;
     else high = middle - 1;
   }
-  const text = failingRowsOnly(report, failing, Math.max(low, 0));
+  const text = failingRowsOnly(report, failing, Math.max(low, 0), rest);
   return fits(text) ? text : `${title(report)}\n`;
 }

@@ -12,6 +12,8 @@ import type { Finding, KernelResult, KernelTime, ModelReport } from './types.js'
 
 const KERNELS_SHOWN = 60;
 const FINDINGS_SHOWN = 20;
+/** Characters: a name and a reason, each cut before. */
+const SUMMARY_LIMIT = 200;
 /** GitHub shows some 100 columns of a code block before it scrolls. */
 const STRIP_COLUMNS = 100;
 
@@ -172,5 +174,5 @@ function findingLine(finding: Finding): string {
 
 /** The empty lines make GitHub parse the body as Markdown again. */
 export function details(summary: string, body: string): string {
-  return `<details><summary>${html(summary)}</summary>\n\n${body}\n\n</details>`;
+  return `<details><summary>${html(summary, SUMMARY_LIMIT)}</summary>\n\n${body}\n\n</details>`;
 }
