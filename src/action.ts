@@ -170,14 +170,16 @@ function momentOf({ event }: Desk): Moment {
 
 /** Everything that is said about a report, in the order of who needs it most. */
 async function publish(report: Report, folder: string, posting: Posting, { desk, cancelled }: Run): Promise<void> {
-  const { log } = desk;
+  const { log, event } = desk;
   const { files, problem } = await writeReport(report, folder).then(
     (written) => ({ files: written, problem: null }),
     (error: unknown) => ({ files: null, problem: desk.redact(error instanceof Error ? error.message : String(error)) }),
   );
   setOutputs(outputsOf(report, files));
   log.block(renderTerminal(report, { color: false }));
-  await writeSummary(report, process.env['GITHUB_STEP_SUMMARY']).catch((error: unknown) => log.warning(`No job summary: ${String(error)}`));
+  await writeSummary(report, process.env['GITHUB_STEP_SUMMARY'], event).catch((error: unknown) =>
+    log.warning(`No job summary: ${String(error)}`),
+  );
   if (cancelled.aborted && wasCancelled(report.models)) {
     log.info('No comment and no commit status: the job was cancelled, and the run that takes its place writes them.');
     core.setFailed(`cancelled: ${gateLine(report)}`);

@@ -53,7 +53,7 @@ describe('a run on a pull request', () => {
         state: 'success',
         context: 'fused-compat',
         description: 'gate passed: 1 COMPATIBLE',
-        target_url: 'https://github.com/octo-org/fast.kernels/actions/runs/77',
+        target_url: 'https://github.com/octo-org/fast.kernels/actions/runs/77/attempts/1',
       },
     ]);
     expect(finished.outputs).toMatchObject({ verdict: 'COMPATIBLE', gate: 'pass', models: '1', compatible: '1', incompatible: '0' });

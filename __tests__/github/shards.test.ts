@@ -164,10 +164,11 @@ describe('two heads of one pull request', () => {
 describe('a workflow_run after the run of a fork', () => {
   const followed = {
     id: 76,
+    run_attempt: 2,
     event: 'pull_request',
     head_sha: HEAD,
     head_branch: 'fix',
-    head_repository: { owner: { login: 'someone' } },
+    head_repository: { full_name: 'someone/fast.kernels', owner: { login: 'someone' } },
     pull_requests: [],
   };
   const start = { eventName: 'workflow_run', payload: { workflow_run: followed } };
@@ -186,7 +187,7 @@ describe('a workflow_run after the run of a fork', () => {
     ];
     const finished = await merge({ ...start, inputs: { parts: artifacts } });
     expect(finished.code).toBe(0);
-    expect(github.comments).toMatchObject([{ issue: 5, body: expect.stringContaining('/actions/runs/76') as unknown }]);
+    expect(github.comments).toMatchObject([{ issue: 5, body: expect.stringContaining('/actions/runs/76/attempts/2') as unknown }]);
     expect(github.statuses).toMatchObject([{ sha: HEAD, state: 'success' }]);
   });
 

@@ -95,7 +95,7 @@ async function findPullRequest(octokit: Octokit, { owner, repo, sha }: Event, he
   if (!Array.isArray(data)) throw new Error('the list of pull requests is not a list');
   const found = data.find((pull) => pull.head.sha === sha);
   // Its comment is written by this run, whose token may: that the commits are a fork's explains no refusal here.
-  return found === undefined ? null : { number: found.number, headSha: sha, fork: false };
+  return found === undefined ? null : { number: found.number, headSha: sha, fork: false, base: null };
 }
 
 /** Writes the one comment of the pull request. Never throws. */
