@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import * as core from '@actions/core';
-import { loadConfig, loadFailOn } from './config/load.js';
+import { loadFailOn } from './config/load.js';
 import type { Config } from './config/types.js';
 import { UsageError } from './errors.js';
 import { actionsCache } from './github/actions-cache.js';
@@ -20,8 +20,10 @@ import {
   readMode,
   readPosting,
   readShard,
+  readStatusContext,
 } from './github/inputs.js';
 import { createLog, plainLine } from './github/log.js';
+import { loadGuarded } from './github/outsider.js';
 import type { Outputs } from './github/outputs.js';
 import { NO_REPORT, outputsOf, outputsOfPlan } from './github/outputs.js';
 import type { Desk } from './github/publish.js';
@@ -34,11 +36,14 @@ import { gateLine } from './report/rows.js';
 import { renderTerminal } from './report/terminal.js';
 import type { Report } from './report/types.js';
 import { writeReport } from './report/write.js';
-import { wasCancelled } from './verdict/cancelled.js';
+import { wasCancelled } from './report/judged.js';
 import type { Moment } from './shards/plan.js';
 
 /** Names of environment variables that hold secrets a job has anyway. */
 const SECRETS = ['HF_TOKEN', 'ACTIONS_RUNTIME_TOKEN', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
+
+/** Files of artifacts that are a warning of the run each; the others stand in the log only. */
+const REFUSED_SHOWN = 3;
 
 function setOutputs(outputs: Outputs): void {
   for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value);
@@ -61,19 +66,20 @@ async function main(): Promise<void> {
   setOutputs(NO_REPORT);
   const desk = await openDesk(process.env, token, log, redact);
   const run: Run = { desk, redact, cancelled, env: hfToken === '' ? process.env : { ...process.env, HF_TOKEN: hfToken } };
-  let posting: Posting | null = null;
+  // Where the status goes is read first, so that it can say what is wrong with all the rest.
+  let statusContext: string | null = null;
   try {
+    statusContext = readStatusContext(core.getInput);
     const mode = readMode(core.getInput);
     const shard = readShard(core.getInput, mode);
+    // Of a matrix the merge has the one status.
+    if (mode === 'plan' || mode === 'shard') statusContext = null;
     if (mode === 'plan') await plan(run);
     else if (mode === 'shard') await judgeShard(shard, run);
-    else {
-      posting = readPosting(core.getInput);
-      await (mode === 'merge' ? merge : check)(posting, run);
-    }
+    else await (mode === 'merge' ? merge : check)(readPosting(core.getInput), run);
   } catch (error) {
     const reason = redact(reasonOf(error));
-    if (posting !== null) await postStatus(statusOfFailure(reason), posting, desk);
+    await postStatus(statusOfFailure(reason), { statusContext }, desk);
     core.setFailed(reason.split('\n').map(plainLine).join('\n'));
     if (!(error instanceof UsageError) && error instanceof Error) core.debug(redact(error.stack ?? ''));
   }
@@ -88,8 +94,8 @@ interface Run {
   readonly env: NodeJS.ProcessEnv;
 }
 
-function configOfInputs(): Promise<Config> {
-  return loadConfig({ ...readConfigInputs(core.getInput), cwd: process.cwd(), nameOverride: nameInput });
+function configOfInputs({ desk }: Run): Promise<Config> {
+  return loadGuarded({ ...readConfigInputs(core.getInput), cwd: process.cwd(), nameOverride: nameInput }, desk);
 }
 
 /** Judges the models of `config`. The engine is loaded only now: a mistake in the configuration waits for none. */
@@ -106,7 +112,7 @@ async function judge(config: Config, { desk, redact, env, cancelled }: Run): Pro
 }
 
 async function check(posting: Posting, run: Run): Promise<void> {
-  const config = await configOfInputs();
+  const config = await configOfInputs(run);
   const { report, saveCache } = await judge(config, run);
   await publish(report, config.output, posting, run);
   // After the verdict, which nobody should wait for, and least of all a job that is cancelled.
@@ -114,9 +120,10 @@ async function check(posting: Posting, run: Run): Promise<void> {
 }
 
 /** Mode plan: the matrix as an output, plan.json as a file that the workflow keeps. */
-async function plan({ desk, redact, env }: Run): Promise<void> {
+async function plan(run: Run): Promise<void> {
+  const { desk, redact, env } = run;
   const { planRun, writePlan } = await import('./shards/plan-run.js');
-  const config = await configOfInputs();
+  const config = await configOfInputs(run);
   const { plan: made, matrix, notes } = await planRun(config, momentOf(desk), env, desk.log.info);
   for (const note of notes) desk.log.warning(note);
   // The runner drops an output with a secret in it, and no job of the matrix would run (actions/runner, "Skip output").
@@ -133,7 +140,7 @@ async function plan({ desk, redact, env }: Run): Promise<void> {
 async function judgeShard(entryText: string, run: Run): Promise<void> {
   const { entryFromMatrix, shardConfig, stamped, stampOf } = await import('./shards/shard.js');
   const entry = entryFromMatrix(entryText, 'input shard');
-  const config = shardConfig(await configOfInputs(), entry, process.cwd());
+  const config = shardConfig(await configOfInputs(run), entry, process.cwd());
   const { report: bare, saveCache } = await judge(config, run);
   const report = stamped(bare, stampOf(entry, momentOf(run.desk)));
   const files = await writeReport(report, config.output);
@@ -155,12 +162,14 @@ async function merge(posting: Posting, run: Run): Promise<void> {
   const { parts, failOn, baseline, output } = readMergeInputs(core.getInput);
   const fail_on = failOn === '' ? null : loadFailOn(failOn, nameInput('fail-on'));
   const arrived = await readArrived(parts, process.cwd());
-  const { report, notes } = join(arrived, {
+  const { report, notes, refused } = join(arrived, {
     commit: desk.event?.sha ?? null,
+    attempt: desk.event === null ? null : (desk.event.followed?.attempt ?? attemptOf(process.env)),
     fail_on,
     baseline: baseline === '' ? null : await readBaseline(resolve(baseline)),
   });
   for (const note of notes) desk.log.info(note);
+  for (const [index, line] of refused.entries()) desk.log[index < REFUSED_SHOWN ? 'warning' : 'info'](`Not used: ${line}`);
   await publish(redactData(report, redact), resolve(output), posting, run);
 }
 
