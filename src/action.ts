@@ -65,7 +65,7 @@ async function main(): Promise<void> {
   // First of all, so that they are there even if the runner has to kill this process.
   setOutputs(NO_REPORT);
   const desk = await openDesk(process.env, token, log, redact);
-  const run: Run = { desk, redact, cancelled, env: hfToken === '' ? process.env : { ...process.env, HF_TOKEN: hfToken } };
+  const run: Run = { desk, redact, secrets, cancelled, env: hfToken === '' ? process.env : { ...process.env, HF_TOKEN: hfToken } };
   // Where the status goes is read first, so that it can say what is wrong with all the rest.
   let statusContext: string | null = null;
   try {
@@ -90,6 +90,8 @@ interface Run {
   readonly cancelled: AbortSignal;
   readonly desk: Desk;
   readonly redact: Redact;
+  /** What the runner masks, as far as it is known here. */
+  readonly secrets: readonly string[];
   /** The process's, with the token of the inputs. */
   readonly env: NodeJS.ProcessEnv;
 }
@@ -121,19 +123,31 @@ async function check(posting: Posting, run: Run): Promise<void> {
 
 /** Mode plan: the matrix as an output, plan.json as a file that the workflow keeps. */
 async function plan(run: Run): Promise<void> {
-  const { desk, redact, env } = run;
+  const { desk, env } = run;
   const { planRun, writePlan } = await import('./shards/plan-run.js');
   const config = await configOfInputs(run);
   const { plan: made, matrix, notes } = await planRun(config, momentOf(desk), env, desk.log.info);
   for (const note of notes) desk.log.warning(note);
-  // The runner drops an output with a secret in it, and no job of the matrix would run (actions/runner, "Skip output").
-  if (redact(matrix) !== matrix)
-    throw new UsageError(
-      'models: the matrix holds a secret of this job, or what looks like a token; GitHub would drop it. Rename the model.',
-    );
+  refuseMasked(matrix, config, run);
   const file = await writePlan(made, config.output);
   setOutputs(outputsOfPlan(matrix, file));
   for (const { name, models } of made.shards) desk.log.info(`shard ${name}: ${models.join(', ')}`);
+}
+
+/**
+ * The runner drops an output with a secret in it, and no job of the matrix would run (actions/runner, "Skip output"). It masks what it was
+ * told to, however short, so this is stricter than what is redacted.
+ */
+function refuseMasked(matrix: string, { models, runs_on, runners }: Config, { redact, secrets }: Run): void {
+  const isMasked = (text: string): boolean =>
+    redact(text) !== text || secrets.some((secret) => text.includes(secret) || text.includes(JSON.stringify(secret).slice(1, -1)));
+  if (!isMasked(matrix)) return;
+  const named = models.flatMap(({ id }, index) => (isMasked(id) ? [`models[${index}]`] : []));
+  const labels = isMasked(JSON.stringify([runs_on, runners])) ? ['runs-on'] : [];
+  throw new UsageError(
+    `${[...named, ...labels].slice(0, 10).join(', ') || 'models'}: the matrix holds a secret of this job, or what looks like a token. ` +
+      'GitHub would drop the whole output and run no job: write that entry otherwise, or keep the secret out of this job',
+  );
 }
 
 /** Mode shard: a report and nothing else. Its verdicts are the merge's to judge, so they do not fail this job. */
