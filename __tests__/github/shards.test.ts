@@ -1,6 +1,6 @@
 // A matrix of the Action, job by job as GitHub runs it: the built dist/action.js in processes of its own, artifacts as folders, the loopback GitHub.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -458,6 +458,36 @@ describe('a job of a matrix that is set up wrongly', () => {
     expect(finished.stdout).toMatch(/their names make a matrix of 6\d{5} characters; GitHub takes 500000 from a job\. Split the list/);
     const half = { 'fused-compat.yml': JSON.stringify({ models: long.slice(0, 100) }) };
     expect((await job({ mode: 'plan', inputs: { models: '' }, files: half })).code).toBe(0);
+  });
+});
+
+describe('the example workflows', () => {
+  interface Step {
+    uses?: string;
+    with?: Record<string, unknown>;
+  }
+  interface WorkflowJob {
+    strategy?: { matrix?: unknown };
+    steps: Step[];
+  }
+  const examples = new URL('../../examples/workflows/', import.meta.url);
+  const uploads = readdirSync(examples).flatMap((file) => {
+    const { jobs } = parse(readFileSync(new URL(file, examples), 'utf8')) as { jobs: Record<string, WorkflowJob> };
+    return Object.values(jobs).flatMap(({ strategy, steps }) =>
+      steps
+        .filter(({ uses }) => uses?.startsWith('actions/upload-artifact@'))
+        .map((step) => ({ file, inMatrix: strategy?.matrix !== undefined, name: String(step.with?.['name']), ...step.with })),
+    );
+  });
+
+  it('give each shard and each attempt an artifact of its own, and let a later attempt replace what has one name', () => {
+    for (const { file, inMatrix, name, ...options } of uploads) {
+      const perAttempt = name.includes('${{ github.run_attempt }}');
+      expect([file, name, perAttempt || ('overwrite' in options && options.overwrite === true)]).toEqual([file, name, true]);
+      if (inMatrix) expect([name, name.includes('${{ matrix.shard }}'), perAttempt]).toEqual([name, true, true]);
+    }
+    expect(uploads.filter(({ inMatrix }) => inMatrix).length).toBeGreaterThanOrEqual(2);
+    expect(uploads.length).toBeGreaterThanOrEqual(6);
   });
 });
 
