@@ -269,7 +269,7 @@ describe('where the job may hold the secrets of the repository', () => {
     [
       'pull_request_target, of a fork, from the base branch',
       { ...target(FORK), setup: at(MERGE) },
-      /use the event pull_request, or policy static/,
+      /judge them on pull_request, or use policy static/,
     ],
     [
       'pull_request_target, of the base branch',
@@ -279,12 +279,12 @@ describe('where the job may hold the secrets of the repository', () => {
     [
       'workflow_run after a fork, of its commit',
       { ...follow(FORK), setup: at(HEAD) },
-      /kernels run only from a checkout of the default branch/,
+      /on workflow_run the kernels of another repository would run with the token/,
     ],
     [
       'workflow_run after a fork, of nobody knows what',
       { ...follow(FORK), setup: checkout },
-      /kernels run only from a checkout of the default branch/,
+      /on workflow_run the kernels of another repository would run with the token/,
     ],
   ])('kernels on %s are refused and do not run', async (_what, start, message) => {
     const finished = await run(start);
@@ -292,9 +292,14 @@ describe('where the job may hold the secrets of the repository', () => {
     expect(await didRun(finished)).toBe(false);
   });
 
-  it('kernels of the default branch run on workflow_run, by its own configuration', async () => {
+  it('kernels on workflow_run are refused even from what says that it is a checkout of the default branch: an artifact can say so too', async () => {
     const finished = await run({ ...follow(FORK), setup: at(MERGE, 'main') });
-    expect(errors(finished).join('\n')).not.toMatch(/checkout of the default branch/);
+    expectRefused(finished, /on workflow_run the kernels of another repository/);
+    expect(await didRun(finished)).toBe(false);
+  });
+
+  it('a run of the repository itself is followed with its kernels', async () => {
+    const finished = await run({ ...follow('octo-org/fast.kernels'), setup: at(MERGE) });
     expect(finished.outputs['models']).toBe('1');
     expect(await didRun(finished)).toBe(true);
   }, 60_000);
@@ -308,6 +313,8 @@ describe('where the job may hold the secrets of the repository', () => {
   it("policy static runs none, so it is judged by the base branch's configuration, and by no looser one", async () => {
     const finished = await run({ ...target(FORK), theirs: base, ours: base, setup: at(MERGE) });
     expect([finished.code, finished.outputs['gate']]).toEqual([0, 'pass']);
+    const after = await run({ ...follow(FORK), theirs: base, ours: base, setup: at(MERGE, 'main') });
+    expect([after.code, after.outputs['gate']]).toEqual([0, 'pass']);
     github.statuses = [];
     github.comments = [];
     expectRefused(await run({ ...target(FORK), theirs: { ...base, 'fail-on': 'never' }, ours: base, setup: at(HEAD) }), /fail-on: lacks/);

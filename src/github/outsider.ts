@@ -18,7 +18,7 @@ import type { Desk } from './publish.js';
 
 /**
  * The commit whose configuration is the owners' in a run about a stranger's commit; null: the run is about none.
- * For `pull_request` the stranger's files are what a checkout gives; for the other two events a workflow may have checked them out.
+ * For `pull_request` the stranger's files are what a checkout gives; on `pull_request_target` and `workflow_run` a workflow may have checked them out.
  */
 export function ownersCommit({ name, pullRequest, followed, checkout }: Event): { commit: string | null } | null {
   if (name === 'workflow_run') return followed?.fork === true ? { commit: checkout } : null;
@@ -118,23 +118,17 @@ function checkoutOf(folder: string, cwd: string): string | null {
 
 /**
  * Refuses kernels where they would run with what only the repository's own code may have, or where they are not those of the pull request.
+ * That a checkout is of the default branch excuses nothing: nobody can tell its files from those that an artifact was unpacked over.
  * @throws UsageError
  */
-async function refuseKernels(event: Event, kernels: string, stranger: boolean): Promise<void> {
-  const { name, checkout } = event;
-  if (name === 'pull_request_target') {
-    if (stranger)
-      throw new UsageError(
-        'on pull_request_target the kernels of another repository would run with the token and the secrets of this one: use the event pull_request, or policy static, which runs none',
-      );
-    if (checkout !== null && (await commitOf(kernels)) === checkout)
-      throw new UsageError(
-        `input kernels: ${quote(basename(kernels))} is checked out at the base branch, so the kernels of the pull request would not be judged: use the event pull_request`,
-      );
-  }
-  if (name === 'workflow_run' && stranger && (checkout === null || (await commitOf(kernels)) !== checkout))
+async function refuseKernels({ name, checkout }: Event, kernels: string, stranger: boolean): Promise<void> {
+  if (stranger && (name === 'pull_request_target' || name === 'workflow_run'))
     throw new UsageError(
-      'on workflow_run kernels run only from a checkout of the default branch: those of another repository would have the token and the secrets of this one. Judge them on pull_request, or use policy static, which runs none',
+      `on ${name} the kernels of another repository would run with the token and the secrets of this one: judge them on pull_request, or use policy static, which runs none`,
+    );
+  if (name === 'pull_request_target' && checkout !== null && (await commitOf(kernels)) === checkout)
+    throw new UsageError(
+      `input kernels: ${quote(basename(kernels))} is checked out at the base branch, so the kernels of the pull request would not be judged: use the event pull_request`,
     );
 }
 
