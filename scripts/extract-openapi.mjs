@@ -10,6 +10,7 @@ const OPERATIONS = [
   ['/repos/{owner}/{repo}/issues/comments/{comment_id}', 'patch'],
   ['/repos/{owner}/{repo}/pulls', 'get'],
   ['/repos/{owner}/{repo}/pulls/{pull_number}', 'get'],
+  ['/repos/{owner}/{repo}/contents/{path}', 'get'],
   ['/repos/{owner}/{repo}/statuses/{sha}', 'post'],
 ];
 /** Prose and vendor extensions: nothing that a validator reads. `examples` stay, the server's answers are made from them. */

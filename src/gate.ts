@@ -25,7 +25,6 @@ import { onnxruntimeVersion } from './reference/runtime.js';
 import { compareWithBaseline, readBaseline } from './report/baseline.js';
 import type { ModelReport, Report, ServingDtype } from './report/types.js';
 import { startThreads, type Engine } from './threads.js';
-import { wasCancelled } from './verdict/cancelled.js';
 import { applyAllowances } from './verdict/allowances.js';
 import { gate } from './verdict/verdict.js';
 import { openCheckpoint } from './weights/checkpoint.js';
@@ -137,20 +136,11 @@ function heading(config: Config, models: readonly ModelReport[], gpu: string | n
     host: { platform: process.platform, arch: process.arch, node: process.version, cpu: cpus()[0]?.model ?? null, gpu },
     policy: config.policy,
     fail_on: config.fail_on,
-    gate: gateOf(models, config.fail_on),
+    gate: gate(models, config.fail_on),
     baseline: null,
     allow: [],
     reproduce: config.reproduce,
   };
-}
-
-/** A job that was cancelled has not judged what it should, which no `fail_on` but never lets pass. */
-function gateOf(models: readonly ModelReport[], failOn: Config['fail_on']): Report['gate'] {
-  if (failOn.length > 0 && wasCancelled(models)) return 'fail';
-  return gate(
-    models.map(({ verdict }) => verdict),
-    failOn,
-  );
 }
 
 export interface ReferenceRequest {

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../../src/cli/program.js';
 import type { Verdict } from '../../src/report/types.js';
-import { aModel, aReport } from '../github/report.js';
+import { aReport } from '../github/report.js';
+import { judgedModel } from '../shards/made.js';
 import packageJson from '../../package.json' with { type: 'json' };
 
 let cwd: string;
@@ -25,7 +26,7 @@ async function cli(args: string[], verdict: Verdict = 'COMPATIBLE') {
     loadGate: async () => ({
       check: async ({ models, policy, fail_on }) => {
         const made = aReport(
-          models.map(({ id }) => aModel(id, verdict)),
+          models.map(({ id }) => judgedModel(id, verdict)),
           fail_on,
         );
         return { ...made, policy, tool: { ...made.tool, version: packageJson.version } };

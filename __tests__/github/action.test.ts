@@ -53,7 +53,7 @@ describe('a run on a pull request', () => {
         state: 'success',
         context: 'fused-compat',
         description: 'gate passed: 1 COMPATIBLE',
-        target_url: 'https://github.com/octo-org/fast.kernels/actions/runs/77',
+        target_url: 'https://github.com/octo-org/fast.kernels/actions/runs/77/attempts/1',
       },
     ]);
     expect(finished.outputs).toMatchObject({ verdict: 'COMPATIBLE', gate: 'pass', models: '1', compatible: '1', incompatible: '0' });
@@ -101,8 +101,12 @@ describe('a run on a pull request', () => {
   it('from a fork explains its read-only token', async () => {
     github.always = [{ when: 'POST', answer: FORBIDDEN_ANSWER }];
     const finished = await run({ payload: pullRequest('someone/fast.kernels') });
-    expect(finished.code).toBe(0);
-    expect(finished.stdout).toContain('comes from a fork');
+    expect([finished.code, finished.outputs['gate'], finished.outputs['models']]).toEqual([0, 'pass', '1']);
+    expect(finished.summary).toContain('COMPATIBLE');
+    for (const what of ['comment', 'commit status'])
+      expect(finished.stdout).toMatch(new RegExp(`^No ${what}: the pull request comes from a fork`, 'm'));
+    expect(finished.commands.filter(({ name }) => name === 'warning' || name === 'error')).toEqual([]);
+    expect((await run({ payload: pullRequest('someone/fast.kernels'), inputs: { models: BAD } })).code).toBe(1);
   });
 
   it('that has moved on is not commented, but the judged commit has its status', async () => {
@@ -135,8 +139,11 @@ describe('a run without a pull request', () => {
   });
 
   it('in a merge queue sets the status of its head', async () => {
-    await run({ eventName: 'merge_group', payload: { merge_group: { head_sha: HEAD } } });
-    expect(github.statuses).toMatchObject([{ sha: HEAD }]);
+    const finished = await run({ eventName: 'merge_group', payload: { merge_group: { head_sha: HEAD } } });
+    expect([finished.code, finished.outputs['gate']]).toEqual([0, 'pass']);
+    expect(github.statuses).toMatchObject([{ sha: HEAD, state: 'success' }]);
+    expect(finished.stdout).toMatch(/^No comment: the event merge_group has no pull request/m);
+    expect(github.requests.filter((line) => line.includes('/issues/'))).toEqual([]);
   });
 
   it.each([

@@ -66,6 +66,7 @@ describe('a job that is cancelled', () => {
     const [judged, stopped] = report.models;
     expect(report.gate).toBe('fail');
     expect([judged?.reasons[0]?.code, stopped?.reasons[0]?.code]).toEqual(['model_not_found', 'cancelled']);
+    expect(stopped?.recommendations[0]).toMatch(/^Run it again/);
     // What was found by then.
     expect([stopped?.static?.status, stopped?.numeric]).toEqual(['COMPATIBLE', null]);
     expect(summary).toContain('The job was cancelled before this model was judged.');

@@ -9,14 +9,15 @@ import type { GitHubDouble } from './double.js';
 import { chatter, startGitHub } from './double.js';
 import { aModel, aReport } from './report.js';
 
-const PULL: PullRequest = { number: 5, headSha: 'a'.repeat(40), fork: false };
+const PULL: PullRequest = { number: 5, headSha: 'a'.repeat(40), fork: false, base: null };
 const EVENT: Event = {
   name: 'pull_request',
   owner: 'octo-org',
   repo: 'fast.kernels',
   sha: PULL.headSha,
+  checkout: PULL.headSha,
   pullRequest: PULL,
-  runUrl: 'https://github.com/octo-org/fast.kernels/actions/runs/77',
+  runUrl: 'https://github.com/octo-org/fast.kernels/actions/runs/77/attempts/2',
 };
 const GOOD = aReport([aModel('tinyllama-mini', 'COMPATIBLE')]);
 const BAD = aReport([aModel('tinyllama-mini', 'INCOMPATIBLE')]);
@@ -186,7 +187,12 @@ describe("the comment's text", () => {
   it('starts with the marker and ends with commit and run', () => {
     const body = commentBody(GOOD, 'default', EVENT);
     expect(body.startsWith(MARKER)).toBe(true);
-    expect(body).toContain(`commit ${PULL.headSha} · [run](https://github.com/octo-org/fast.kernels/actions/runs/77)</sub>`);
+    expect(body).toContain(`commit ${PULL.headSha} · [run, attempt 2](${EVENT.runUrl ?? ''})</sub>`);
+  });
+
+  it('has no markup, mention or link out of the version that a report of a stranger names', () => {
+    const report = { ...GOOD, tool: { ...GOOD.tool, version: '1</sub><img src=x> @team [a](https://evil)' } };
+    expect(commentBody(report, 'default', EVENT).split('<sub>')[1]).not.toMatch(/<img|@team|\]\(https:\/\/evil|<\/sub>./);
   });
 
   it('stays under 65,000 bytes with marker and footer, and keeps both', async () => {

@@ -164,6 +164,8 @@ export interface GitHubDouble {
   headSha: string;
   /** Open pull requests, for who looks for one by its head (`owner:branch`). */
   pulls: { number: number; head: string; sha: string }[];
+  /** Text of files, by `path@ref`. */
+  files: Record<string, string>;
   /** Answers to give first, by `METHOD /path` prefix; each is used once. */
   canned: { when: string; answer: Canned }[];
   /** Answers that stay. */
@@ -228,6 +230,7 @@ function perform(double: GitHubDouble, { template, method, params }: Match, path
   }
   if (params['owner'] !== owner || params['repo'] !== repo)
     return { status: 404, body: { message: 'Not Found', documentation_url: 'x', status: '404' } };
+  if (template.endsWith('/contents/{path}')) return fileAt(double, params['path'] ?? '', query.get('ref') ?? '');
   if (template.endsWith('/pulls')) {
     const found = double.pulls.filter(({ head }) => head === (query.get('head') ?? head));
     return { status: 200, body: found.map(pullJson) };
@@ -256,6 +259,16 @@ function perform(double: GitHubDouble, { template, method, params }: Match, path
   const comment: Comment = { id, body: text, login: actor.login, type: actor.type, issue: Number(params['issue_number']) };
   double.comments.push(comment);
   return { status: 201, body: commentJson(double, comment) };
+}
+
+function fileAt(double: GitHubDouble, path: string, ref: string): Answer {
+  const text = double.files[`${path}@${ref}`];
+  if (text === undefined) return { status: 404, body: { message: 'Not Found', documentation_url: 'x', status: '404' } };
+  const content = Buffer.from(text).toString('base64').replaceAll(/.{60}/g, '$&\n');
+  return {
+    status: 200,
+    body: { ...example('content-file-response-if-content-is-a-file'), path, content, encoding: 'base64', size: text.length },
+  };
 }
 
 function graphql(double: GitHubDouble, body: unknown): Answer {
@@ -319,6 +332,7 @@ export async function startGitHub(): Promise<GitHubDouble> {
     actor: { login: 'github-actions[bot]', type: 'Bot', installation: true },
     headSha: 'a'.repeat(40),
     pulls: [],
+    files: {},
     canned: [],
     always: [],
     close: () => new Promise((resolve) => server.close(() => resolve())),

@@ -6,6 +6,7 @@ import { attemptOf, eventOfReports, readEvent } from '../../src/github/event.js'
 
 const MERGE = 'b'.repeat(40);
 const HEAD = 'a'.repeat(40);
+const BASE = 'd'.repeat(40);
 let folder: string;
 
 beforeAll(async () => {
@@ -20,7 +21,7 @@ async function environment(payload: unknown, more: NodeJS.ProcessEnv = {}): Prom
 }
 
 function pull(from: unknown): unknown {
-  return { pull_request: { number: 5, head: { sha: HEAD, repo: from } } };
+  return { pull_request: { number: 5, head: { sha: HEAD, repo: from }, base: { sha: BASE } } };
 }
 
 describe('the event', () => {
@@ -31,7 +32,8 @@ describe('the event', () => {
       owner: 'octo-org',
       repo: 'fast.kernels',
       sha: HEAD,
-      pullRequest: { number: 5, headSha: HEAD, fork: false },
+      checkout: MERGE,
+      pullRequest: { number: 5, headSha: HEAD, fork: false, base: BASE },
       runUrl: 'https://github.com/octo-org/fast.kernels/actions/runs/77',
     });
   });
@@ -58,6 +60,12 @@ describe('the event', () => {
     expect(event?.runUrl).toBe('https://ghe.example.com/octo-org/fast.kernels/actions/runs/77');
   });
 
+  it('links to its own attempt, where that is known', async () => {
+    const page = 'https://github.com/octo-org/fast.kernels/actions/runs/77';
+    expect((await readEvent(await environment({}, { GITHUB_RUN_ATTEMPT: '3' })))?.runUrl).toBe(`${page}/attempts/3`);
+    expect((await readEvent(await environment({}, { GITHUB_RUN_ATTEMPT: '../3' })))?.runUrl).toBe(page);
+  });
+
   it('is nothing outside a run', async () => {
     expect(await readEvent({})).toBeNull();
     expect(await readEvent({ GITHUB_REPOSITORY: 'o/r' })).toBeNull();
@@ -71,7 +79,15 @@ describe('the event', () => {
 });
 
 describe('the run that a workflow_run follows', () => {
-  const run = { id: 76, event: 'pull_request', head_sha: HEAD, head_branch: 'fix', head_repository: { owner: { login: 'someone' } } };
+  const repository = (name: string) => ({ full_name: name, owner: { login: name.split('/')[0] } });
+  const run = {
+    id: 76,
+    run_attempt: 2,
+    event: 'pull_request',
+    head_sha: HEAD,
+    head_branch: 'fix',
+    head_repository: repository('someone/fast.kernels'),
+  };
   const follow = async (changes: object) =>
     readEvent(await environment({ workflow_run: { ...run, ...changes } }, { GITHUB_EVENT_NAME: 'workflow_run' }));
 
@@ -79,8 +95,14 @@ describe('the run that a workflow_run follows', () => {
     const event = await follow({});
     expect(event).toMatchObject({ sha: MERGE, pullRequest: null });
     const posted = event && eventOfReports(event);
-    expect(posted).toMatchObject({ sha: HEAD, runUrl: 'https://github.com/octo-org/fast.kernels/actions/runs/76' });
+    expect(posted).toMatchObject({ sha: HEAD, runUrl: 'https://github.com/octo-org/fast.kernels/actions/runs/76/attempts/2' });
     expect(posted?.followed?.head).toBe('someone:fix');
+  });
+
+  it('is of a fork unless it ran for a commit of this repository', async () => {
+    expect((await follow({}))?.followed).toMatchObject({ fork: true, attempt: 2 });
+    expect((await follow({ head_repository: null }))?.followed?.fork).toBe(true);
+    expect((await follow({ head_repository: repository('Octo-Org/fast.kernels') }))?.followed?.fork).toBe(false);
   });
 
   it.each([

@@ -100,8 +100,8 @@ describe('on an Enterprise Server', () => {
   it('its API is asked below its path, and links lead to it', async () => {
     const { code } = await run({ apiUrl: await startEnterprise(), env: { GITHUB_SERVER_URL: 'https://ghe.corp.example' } });
     expect(code).toBe(0);
-    expect(github.statuses).toMatchObject([{ target_url: 'https://ghe.corp.example/octo-org/fast.kernels/actions/runs/77' }]);
-    expect(github.comments[0]?.body).toContain('https://ghe.corp.example/octo-org/fast.kernels/actions/runs/77');
+    expect(github.statuses).toMatchObject([{ target_url: 'https://ghe.corp.example/octo-org/fast.kernels/actions/runs/77/attempts/1' }]);
+    expect(github.comments[0]?.body).toContain('https://ghe.corp.example/octo-org/fast.kernels/actions/runs/77/attempts/1');
     expect(github.comments[0]?.body).not.toContain('https://github.com/octo-org');
   });
 

@@ -18,11 +18,12 @@ const PULL_EVENT: Event = {
   owner: 'octo-org',
   repo: 'fast.kernels',
   sha: SHA,
-  pullRequest: { number: 5, headSha: SHA, fork: false },
+  checkout: SHA,
+  pullRequest: { number: 5, headSha: SHA, fork: false, base: null },
   runUrl: 'https://github.com/octo-org/fast.kernels/actions/runs/77',
 };
 const PUSH_EVENT: Event = { ...PULL_EVENT, name: 'push', pullRequest: null };
-const FORK_EVENT: Event = { ...PULL_EVENT, pullRequest: { number: 5, headSha: SHA, fork: true } };
+const FORK_EVENT: Event = { ...PULL_EVENT, pullRequest: { number: 5, headSha: SHA, fork: true, base: null } };
 const POSTING: Posting = { comment: 'always', commentKey: 'default', statusContext: 'fused-compat' };
 const TOKEN = `ghs_${'a1B2'.repeat(9)}`;
 const REPORT = aReport([aModel('tinyllama-mini', 'INCOMPATIBLE')]);

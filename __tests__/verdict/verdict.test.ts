@@ -394,11 +394,12 @@ describe('numericLevel', () => {
 });
 
 describe('gate', () => {
+  const judged = (verdict: Verdict) => ({ verdict, reasons: [] });
   it.each(VERDICTS)('fails on %s exactly when fail-on names it', (name) => {
-    expect(gate([C, name], [name])).toBe('fail');
+    expect(gate([judged(C), judged(name)], [name])).toBe('fail');
     expect(
       gate(
-        [name],
+        [judged(name)],
         VERDICTS.filter((other) => other !== name),
       ),
     ).toBe('pass');
@@ -407,6 +408,13 @@ describe('gate', () => {
   it('does not pass without a verdict, unless it never fails', () => {
     expect(gate([], [X])).toBe('fail');
     expect(gate([], [])).toBe('pass');
-    expect(gate([X], [])).toBe('pass');
+    expect(gate([judged(X)], [])).toBe('pass');
+  });
+
+  it.each(['cancelled', 'shard_missing'] as const)('does not pass what was not judged (%s), unless it never fails', (code) => {
+    const unjudged = { verdict: 'INCONCLUSIVE' as const, reasons: [{ code, message: '' }] };
+    expect(gate([judged(C), unjudged], [X])).toBe('fail');
+    expect(gate([judged(C), { ...unjudged, reasons: [{ code: 'no_gpu' as const, message: '' }] }], [X])).toBe('pass');
+    expect(gate([unjudged], [])).toBe('pass');
   });
 });

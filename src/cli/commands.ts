@@ -184,12 +184,12 @@ export async function merge(folders: string[], options: MergeOptions, edges: Edg
     import('../report/baseline.js'),
   ]);
   const { commit } = await momentOf(edges);
-  const { report, notes } = joinReports(await readArrived(folders, edges.cwd), {
+  const { report, notes, refused } = joinReports(await readArrived(folders, edges.cwd), {
     commit,
     fail_on: failOn,
     baseline: options.baseline === undefined ? null : await readBaseline(resolve(edges.cwd, options.baseline)),
   });
-  for (const note of notes) edges.stderr.write(`note: ${plain(note, 2000)}\n`);
+  for (const note of [...notes, ...refused]) edges.stderr.write(`note: ${plain(note, 2000)}\n`);
   return deliver(report, resolve(edges.cwd, options.output), options, edges);
 }
 

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { UsageError } from '../errors.js';
 
-const CONFIG_NAMES = ['fused-compat.yml', 'fused-compat.yaml'];
+export const CONFIG_NAMES = ['fused-compat.yml', 'fused-compat.yaml'];
 const CONFIG_LIMIT = 1 << 20;
 /** Room for a few hundred prompts of a hundred thousand token ids each would be absurd; 8 MiB is a million ids. */
 const PROMPTS_LIMIT = 8 << 20;
@@ -24,11 +24,23 @@ export interface ConfigFile {
  * @throws UsageError when a named file is missing, or the file is too large, not UTF-8, or not plain YAML
  */
 export async function readConfigFile(file: string | undefined, cwd: string): Promise<ConfigFile | null> {
-  const name = file ?? defaultName(cwd);
+  const name = configName(file, cwd);
   if (name === undefined) return null;
   const path = resolve(cwd, name);
-  const content = parseYaml(await readText(path, name, CONFIG_LIMIT, 'configuration file'), name);
-  return { name, path, content: content ?? {} };
+  return parseConfigFile(await readText(path, name, CONFIG_LIMIT, 'configuration file'), name, path);
+}
+
+/** How the configuration file is called that `readConfigFile` would read; undefined: there is none. */
+export function configName(file: string | undefined, cwd: string): string | undefined {
+  return file === undefined || file === '' ? defaultName(cwd) : file;
+}
+
+/**
+ * A configuration file whose text came from elsewhere.
+ * @throws UsageError when it is not plain YAML
+ */
+export function parseConfigFile(text: string, name: string, path: string): ConfigFile {
+  return { name, path, content: parseYaml(text, name) ?? {} };
 }
 
 function defaultName(cwd: string): string | undefined {

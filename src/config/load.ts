@@ -2,6 +2,7 @@
 
 import { dirname, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
+import { outsidePaths, type Confinement } from './confine.js';
 import { readConfigFile, readPromptsFile } from './file.js';
 import type { ConfigFile } from './file.js';
 import { applySchema, isMapping, normaliseKeys, show, typeOfKey } from './validate.js';
@@ -18,6 +19,10 @@ export interface LoadOptions {
    */
   overrides?: Record<string, unknown>;
   cwd: string;
+  /** The configuration file, where it was read already; null: there is none. */
+  source?: ConfigFile | null;
+  /** For a file that a stranger may have written: what it must not lead out of. */
+  confine?: Confinement;
   /** How messages name an override; default `--key`. */
   nameOverride?: (key: string) => string;
 }
@@ -38,8 +43,9 @@ const ORDERED: [group: 'static' | 'numeric', low: string, high: string][] = [
  * The complete configuration of a run.
  * @throws UsageError with one line per problem, each naming the file or option, the key, the value and what is allowed
  */
-export async function loadConfig({ file, overrides = {}, cwd, nameOverride = (key) => `--${key}` }: LoadOptions): Promise<Config> {
-  const source = await readConfigFile(file === '' ? undefined : file, cwd);
+export async function loadConfig(options: LoadOptions): Promise<Config> {
+  const { file, overrides = {}, cwd, nameOverride = (key) => `--${key}`, confine } = options;
+  const source = options.source === undefined ? await readConfigFile(file, cwd) : options.source;
   const problems: string[] = [];
   const inFile: NamePlace = (path) => [source?.name, dotted(path)].filter((part) => part !== undefined && part !== '').join(': ');
   const fromFile = fileKeys(source, inFile, problems);
@@ -59,6 +65,12 @@ export async function loadConfig({ file, overrides = {}, cwd, nameOverride = (ke
     prompts: folderOf('prompts'),
     baseline: folderOf('baseline'),
   };
+  if (confine !== undefined) {
+    const written = new Set(Object.keys(fromFile).filter((key) => !(key in given)));
+    const outside = await outsidePaths(raw, written, folders, confine, place);
+    // A file of prompts would be read next.
+    if (outside.length > 0) throw new UsageError([...problems, ...outside].join('\n'));
+  }
   if (typeof raw['prompts'] === 'string' && raw['prompts'] !== '')
     raw['prompts'] = await promptsFromFile(raw['prompts'], folders.prompts, problems);
 
@@ -84,6 +96,11 @@ export function loadFailOn(text: string, name: string): Verdict[] {
   const problems = applySchema(raw, () => name);
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
   return raw['fail-on'] === 'never' ? [] : [...new Set(raw['fail-on'] as Verdict[])];
+}
+
+/** The keys of a file in the spelling of the schema, for `Confinement`; what is wrong with it is said where it is loaded. */
+export function keysOf(source: ConfigFile | null): RawConfig {
+  return source !== null && isMapping(source.content) ? normaliseKeys(source.content, () => '', []) : {};
 }
 
 function fileKeys(source: ConfigFile | null, place: NamePlace, problems: string[]): RawConfig {

@@ -1,6 +1,7 @@
 // Talking to GitHub: the client, which failures are worth another try, and what a failure means for the user. No operation lives here.
 
 import type { getOctokit } from '@actions/github';
+import { plain } from '../report/escape.js';
 
 export type Octokit = ReturnType<typeof getOctokit>;
 export type Sleep = (milliseconds: number) => Promise<void>;
@@ -100,9 +101,15 @@ export function isForbidden(error: unknown): boolean {
   return (failure.status === 403 || failure.status === 404) && !isRateLimit(failure);
 }
 
+export function isNotFound(error: unknown): boolean {
+  return describe(error).status === 404;
+}
+
 /** Why `error` kept us from writing and what to change, as the part of a sentence that follows a colon. */
 export function explain(error: unknown, fork: boolean): string {
-  const { status, message } = describe(error);
+  const { status, message: said } = describe(error);
+  // A proxy's page may stand in it.
+  const message = plain(said, 300);
   if (status === null) return `no usable answer from GitHub (${message})`;
   const answer = `(HTTP ${status}: ${message})`;
   if (isRateLimit(describe(error))) return `GitHub's rate limit is used up ${answer}`;
@@ -110,4 +117,13 @@ export function explain(error: unknown, fork: boolean): string {
   if (status === 422) return `GitHub refused what was sent ${answer}`;
   if (status !== 403 && status !== 404) return `GitHub did not answer properly ${answer}`;
   return fork ? `the pull request comes from a fork, whose runs get a read-only token ${answer}` : `the token may not do this ${answer}`;
+}
+
+/** What to do about it, as a sentence without its full stop. */
+export function remedy(error: unknown, permission: string): string {
+  const failure = describe(error);
+  const { status } = failure;
+  if (status !== null && [401, 403, 404].includes(status) && !isRateLimit(failure)) return `It takes the permission ${permission}`;
+  if (status === 422) return 'If it happens again, please report it';
+  return 'Run the job again to have it';
 }

@@ -1,5 +1,6 @@
 // The one comment on the pull request: what it says around the report, how it is found again, when it is written.
 
+import { html } from '../report/escape.js';
 import { renderMarkdown } from '../report/markdown.js';
 import type { Report } from '../report/types.js';
 import type { Octokit } from './api.js';
@@ -22,14 +23,20 @@ function markerPrefix(key: string): string {
   return `<!-- fused-compat:${key} `;
 }
 
+/** Which commit and which attempt of which run a report speaks of. The version is a report's own word, which may be a stranger's. */
+export function origin(report: Report, { sha, runUrl }: Pick<Event, 'sha' | 'runUrl'>): string {
+  const attempt = /\/attempts\/(\d+)$/.exec(runUrl ?? '')?.[1];
+  const run = runUrl === null ? '' : ` · [run${attempt === undefined ? '' : `, attempt ${attempt}`}](${runUrl})`;
+  return `<sub>fused-compat ${html(report.tool.version)} · commit ${sha}${run}</sub>`;
+}
+
 /**
  * The comment's text, at most 65,000 bytes: marker, report, and which commit and run it speaks of.
  * @param key letters, digits, `.`, `_` and `-`: it stands in an HTML comment
  */
-export function commentBody(report: Report, key: string, event: Event): string {
-  const run = event.runUrl === null ? '' : ` · [run](${event.runUrl})`;
+export function commentBody(report: Report, key: string, event: Pick<Event, 'sha' | 'runUrl'>): string {
   const head = `${markerPrefix(key)}v1 -->\n`;
-  const foot = `\n\n<sub>fused-compat ${report.tool.version} · commit ${event.sha}${run}</sub>\n`;
+  const foot = `\n\n${origin(report, event)}\n`;
   const budget = MAX_COMMENT_BYTES - Buffer.byteLength(head) - Buffer.byteLength(foot);
   const rest = event.runUrl === null ? 'report.json' : `the [summary of the run](${event.runUrl}) and report.json`;
   // Through UTF-8 once: a lone surrogate in a name would make the request body invalid.

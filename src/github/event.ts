@@ -7,6 +7,8 @@ export interface PullRequest {
   headSha: string;
   /** From another repository: such runs get a read-only token. */
   fork: boolean;
+  /** The commit that it asks to be merged into; null: not known. */
+  base: string | null;
 }
 
 export interface Event {
@@ -17,7 +19,9 @@ export interface Event {
   /** The commit that was judged and that the status goes to: never a pull request's temporary merge commit. */
   sha: string;
   pullRequest: PullRequest | null;
-  /** Web page of this run; null outside a run. */
+  /** GITHUB_SHA: what a checkout gives that is not told otherwise. */
+  checkout: string | null;
+  /** Web page of this attempt of the run; null outside a run. */
   runUrl: string | null;
   /** The run that this one follows (`workflow_run`); only where reports of that run are posted does it count. */
   followed?: FollowedRun | null;
@@ -27,6 +31,9 @@ export interface Event {
 export interface FollowedRun {
   sha: string;
   runUrl: string | null;
+  /** Of a commit of another repository. */
+  fork: boolean;
+  attempt: number;
   /** Head branch of its pull request as the API looks for it, `owner:branch`; null: it was not about one. */
   head: string | null;
 }
@@ -35,6 +42,7 @@ type Json = Record<string, unknown>;
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const SHA = /^[0-9a-f]{40,64}$/i;
+const ATTEMPT = /^[1-9]\d{0,5}$/;
 
 function child(node: unknown, key: string): unknown {
   return typeof node === 'object' && node !== null ? (node as Json)[key] : undefined;
@@ -53,14 +61,24 @@ function pullRequestOf(payload: unknown, repository: string): PullRequest | null
   if (typeof number !== 'number' || headSha === null) return null;
   // A deleted fork leaves `repo: null`: not this repository either.
   const from = text(child(head, 'repo'), 'full_name');
-  return { number, headSha, fork: from?.toLowerCase() !== repository.toLowerCase() };
+  const base = text(child(pull, 'base'), 'sha');
+  return {
+    number,
+    headSha,
+    fork: from?.toLowerCase() !== repository.toLowerCase(),
+    base: base !== null && SHA.test(base) ? base : null,
+  };
 }
 
-/** The run's page. https://docs.github.com/actions/reference/workflows-and-actions/variables names the parts. */
+/**
+ * The page of this attempt: without its number the link would lead to whichever attempt is the last.
+ * https://docs.github.com/actions/reference/workflows-and-actions/variables names the parts.
+ */
 function runUrlOf(env: Environment, repository: string): string | null {
-  const { GITHUB_SERVER_URL: server = 'https://github.com', GITHUB_RUN_ID: run } = env;
+  const { GITHUB_SERVER_URL: server = 'https://github.com', GITHUB_RUN_ID: run, GITHUB_RUN_ATTEMPT: attempt = '' } = env;
   if (run === undefined || !/^\d+$/.test(run)) return null;
-  return `${server.replace(/\/+$/, '')}/${repository}/actions/runs/${run}`;
+  const page = `${server.replace(/\/+$/, '')}/${repository}/actions/runs/${run}`;
+  return ATTEMPT.test(attempt) ? `${page}/attempts/${attempt}` : page;
 }
 
 /** The payload's `pull_requests` is empty for forks (https://github.com/actions/runner/issues/3444), so head and commit are what it is found by. */
@@ -71,8 +89,15 @@ function followedRun(payload: unknown, env: Environment, repository: string): Fo
   const owner = text(child(child(run, 'head_repository'), 'owner'), 'login');
   const branch = text(run, 'head_branch');
   const isPull = text(run, 'event') === 'pull_request' && owner !== null && branch !== null;
-  const runUrl = runUrlOf({ ...env, GITHUB_RUN_ID: String(child(run, 'id')) }, repository);
-  return { sha, runUrl, head: isPull ? `${owner}:${branch}` : null };
+  const own = { ...env, GITHUB_RUN_ID: String(child(run, 'id')), GITHUB_RUN_ATTEMPT: String(child(run, 'run_attempt')) };
+  const from = text(child(run, 'head_repository'), 'full_name');
+  return {
+    sha,
+    runUrl: runUrlOf(own, repository),
+    fork: from?.toLowerCase() !== repository.toLowerCase(),
+    attempt: attemptOf(own),
+    head: isPull ? `${owner}:${branch}` : null,
+  };
 }
 
 /** The event seen from the run that it follows, if it does: that one's commit was judged. */
@@ -83,7 +108,7 @@ export function eventOfReports(event: Event): Event {
 
 /** Which attempt of its run this is; 1 outside a run. */
 export function attemptOf({ GITHUB_RUN_ATTEMPT: attempt = '' }: Environment): number {
-  return /^[1-9]\d{0,5}$/.test(attempt) ? Number(attempt) : 1;
+  return ATTEMPT.test(attempt) ? Number(attempt) : 1;
 }
 
 /**
@@ -101,6 +126,7 @@ export async function readEvent(env: Environment): Promise<Event | null> {
   if (!SHA.test(sha)) return null;
   const name = env['GITHUB_EVENT_NAME'] ?? 'unknown';
   const followed = name === 'workflow_run' ? followedRun(payload, env, repository) : null;
-  const event = { name, owner, repo, sha, pullRequest, runUrl: runUrlOf(env, repository) };
+  const checkout = SHA.test(env['GITHUB_SHA'] ?? '') ? (env['GITHUB_SHA'] ?? null) : null;
+  const event = { name, owner, repo, sha, checkout, pullRequest, runUrl: runUrlOf(env, repository) };
   return followed === null ? event : { ...event, followed };
 }

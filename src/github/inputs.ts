@@ -37,11 +37,19 @@ export function readPosting(getInput: GetInput): Posting {
       `input comment-key must be 1 to 64 letters, digits, dots, underscores or single hyphens; got ${quote(commentKey)}`,
     );
   }
+  return { comment: mode, commentKey, statusContext: readStatusContext(getInput) };
+}
+
+/**
+ * Name of the commit status; null: none is wanted.
+ * @throws UsageError that names the input and its value
+ */
+export function readStatusContext(getInput: GetInput): string | null {
   const context = getInput('status-context') || 'fused-compat';
   if (context.length > 140 || /\p{Cc}/u.test(context)) {
     throw new UsageError(`input status-context must be one line of at most 140 characters, or none; got ${quote(context)}`);
   }
-  return { comment: mode, commentKey, statusContext: context === 'none' ? null : context };
+  return context === 'none' ? null : context;
 }
 
 /** One line that ends in .txt or .json is a file of prompts; anything else is prompts, one a line. */
@@ -58,12 +66,20 @@ function promptsOf(text: string): string | string[] {
 const MODES = ['check', 'plan', 'shard', 'merge'] as const;
 export type Mode = (typeof MODES)[number];
 
-/** @throws UsageError that names the input and its value */
+/**
+ * @throws UsageError that names the input and its value, and one for inputs that the mode would not hear: who gives `models` to a merge
+ * believes that these are judged
+ */
 export function readMode(getInput: GetInput): Mode {
   const given = getInput('mode') || 'check';
   const mode = MODES.find((known) => known === given);
   if (mode === undefined) throw new UsageError(`input mode must be one of ${MODES.join(', ')}; got ${quote(given)}`);
-  return mode;
+  const unheard = (mode === 'merge' ? JUDGING_INPUTS : ['parts']).filter((name) => getInput(name) !== '');
+  if (unheard.length === 0) return mode;
+  const why = mode === 'merge' ? 'mode merge judges nothing: give them to the jobs of mode plan and shard' : `the mode is ${mode}`;
+  throw new UsageError(
+    unheard.map((name) => `input ${name} is only for mode ${mode === 'merge' ? 'check, plan and shard' : 'merge'}; ${why}`).join('\n'),
+  );
 }
 
 /**
@@ -115,6 +131,9 @@ const CONFIG_INPUTS = [
   'runs-on',
   'output',
 ];
+
+/** What a merge has no use for. */
+const JUDGING_INPUTS = ['config', 'cache', ...CONFIG_INPUTS.filter((name) => !['fail-on', 'baseline', 'output'].includes(name))];
 
 /** The config file that was named and the config keys that were given as inputs, for `loadConfig`. */
 export function readConfigInputs(getInput: GetInput): { file: string | undefined; overrides: Record<string, unknown> } {

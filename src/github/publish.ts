@@ -3,7 +3,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Report } from '../report/types.js';
 import type { Octokit, Sleep } from './api.js';
-import { connect, explain, withRetries } from './api.js';
+import { connect, explain, remedy, withRetries } from './api.js';
 import type { CommentOutcome } from './comment.js';
 import { commentBody, upsertComment } from './comment.js';
 import type { Event, PullRequest } from './event.js';
@@ -60,7 +60,7 @@ async function attempt(
     await withRetries(() => act(octokit, event), sleep);
   } catch (error) {
     const fork = event.pullRequest?.fork ?? false;
-    const line = `No ${what}: ${explain(error, fork)}. It takes the permission ${permission}; the result of the gate stays as it is.`;
+    const line = `No ${what}: ${explain(error, fork)}. ${remedy(error, permission)}; the result of the gate stays as it is.`;
     // Nobody can act on it in a fork's run, so no annotation there.
     if (fork) log.info(line);
     else log.warning(line);
@@ -95,7 +95,7 @@ async function findPullRequest(octokit: Octokit, { owner, repo, sha }: Event, he
   if (!Array.isArray(data)) throw new Error('the list of pull requests is not a list');
   const found = data.find((pull) => pull.head.sha === sha);
   // Its comment is written by this run, whose token may: that the commits are a fork's explains no refusal here.
-  return found === undefined ? null : { number: found.number, headSha: sha, fork: false };
+  return found === undefined ? null : { number: found.number, headSha: sha, fork: false, base: null };
 }
 
 /** Writes the one comment of the pull request. Never throws. */
@@ -119,7 +119,11 @@ export async function postComment(report: Report, { comment, commentKey }: Posti
 }
 
 /** Sets the commit status. Never throws. */
-export async function postStatus({ state, description }: Status, { statusContext }: Posting, desk: Desk): Promise<void> {
+export async function postStatus(
+  { state, description }: Status,
+  { statusContext }: Pick<Posting, 'statusContext'>,
+  desk: Desk,
+): Promise<void> {
   if (statusContext === null) return;
   await attempt('commit status', STATUS_PERMISSION, desk, async (octokit, event) => {
     await setStatus(octokit, event, statusContext, { state, description: desk.redact(description) });

@@ -4,6 +4,8 @@ import { appendFile, stat } from 'node:fs/promises';
 
 import { renderMarkdown } from '../report/markdown.js';
 import type { Report } from '../report/types.js';
+import { origin } from './comment.js';
+import type { Event } from './event.js';
 
 /** Bytes per step; the runner drops a larger file as a whole (actions/runner, AttachmentSizeLimit). */
 const MAX_SUMMARY_BYTES = 1024 * 1024;
@@ -13,7 +15,7 @@ const MAX_SUMMARY_BYTES = 1024 * 1024;
  * @returns false where the runner offers no such file
  * @throws Error of the file system
  */
-export async function writeSummary(report: Report, file: string | undefined): Promise<boolean> {
+export async function writeSummary(report: Report, file: string | undefined, event: Event | null = null): Promise<boolean> {
   if (file === undefined || file === '') return false;
   // An earlier command of a composite action may have written to it.
   const used = await stat(file).then(
@@ -21,7 +23,8 @@ export async function writeSummary(report: Report, file: string | undefined): Pr
     () => 0,
   );
   const before = used > 0 ? '\n\n' : '';
-  const budget = MAX_SUMMARY_BYTES - used - before.length - 1;
-  await appendFile(file, `${before}${renderMarkdown(report, { budget }).trimEnd()}\n`);
+  const after = event === null ? '\n' : `\n\n${origin(report, event)}\n`;
+  const budget = MAX_SUMMARY_BYTES - used - before.length - Buffer.byteLength(after);
+  await appendFile(file, `${before}${renderMarkdown(report, { budget }).trimEnd()}${after}`);
   return true;
 }

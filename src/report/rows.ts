@@ -3,6 +3,7 @@
 import { difference, magnitude, multiple, NOT_MEASURED, percent, score } from './numbers.js';
 import type { ModelReport, Performance, Report, Verdict } from './types.js';
 import { VERDICTS } from './types.js';
+import { wasJudged } from './judged.js';
 
 export const EMOJI: Record<Verdict, string> = {
   INCOMPATIBLE: '❌',
@@ -28,8 +29,8 @@ export function columnsOf(report: Report): string[] {
 }
 
 /** Whether a model fails the gate. */
-export function isFailing({ verdict, allowed }: ModelReport, { fail_on }: Report): boolean {
-  return fail_on.includes(verdict) && allowed === null;
+export function isFailing(model: ModelReport, { fail_on }: Report): boolean {
+  return (fail_on.includes(model.verdict) && model.allowed === null) || (fail_on.length > 0 && !wasJudged(model));
 }
 
 /** Rows with failing models first, then by how bad their verdict is, then in the user's order. */

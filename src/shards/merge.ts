@@ -7,6 +7,8 @@ import type { ArrivedShard, ModelReport, Report, Verdict } from '../report/types
 import { compareWithBaseline } from '../report/baseline.js';
 import { plain } from '../report/escape.js';
 import { applyAllowances } from '../verdict/allowances.js';
+import { contradiction, type Thresholds } from '../verdict/consistent.js';
+import { AFTER_FAILURE } from '../verdict/recommendations.js';
 import { gate } from '../verdict/verdict.js';
 import type { Arrived, ArrivedReport } from './arrived.js';
 import type { Plan, PlannedShard } from './plan.js';
@@ -14,6 +16,8 @@ import type { Plan, PlannedShard } from './plan.js';
 export interface MergeOptions {
   /** Commit that this run speaks of; null: not known, so it is not compared. */
   readonly commit: string | null;
+  /** Attempt of the run whose parts these are: nothing in them is of a later one. null: not known. */
+  readonly attempt?: number | null;
   /** null: as the plan says. */
   readonly fail_on: Verdict[] | null;
   /** Report to compare with, or why there is none in words; null: none was asked for. */
@@ -23,8 +27,10 @@ export interface MergeOptions {
 
 export interface Merged {
   readonly report: Report;
-  /** One line for each thing that was left out, and why. */
+  /** One line for each part that an earlier attempt left over. */
   readonly notes: string[];
+  /** One line for each file that is not what it should be, and why. */
+  readonly refused: string[];
 }
 
 /**
@@ -33,14 +39,20 @@ export interface Merged {
  */
 export function merge(arrived: Arrived, options: MergeOptions): Merged {
   const plan = newestPlan(arrived);
+  const { attempt = null } = options;
   if (plan === null) return single(arrived, options);
   if (options.commit !== null && plan.commit !== null && options.commit !== plan.commit)
     throw new UsageError(
       `plan.json is of commit ${plan.commit}, but this run is of ${options.commit}: these artifacts belong to another run`,
     );
-  const notes = [...arrived.refused];
-  const parts = countingParts(plan, arrived.reports, notes);
-  return { report: settled(joined(plan, parts, options), plan.allow, options), notes };
+  if (attempt !== null && plan.attempt > attempt)
+    throw new UsageError(
+      `plan.json is of attempt ${plan.attempt}, but this run is in attempt ${attempt}: these artifacts belong to another run`,
+    );
+  const sorted = sortParts(plan, arrived, attempt);
+  const { left, refused } = sorted;
+  const report = settled(joined(plan, sorted, options), plan.allow, options);
+  return { report, notes: left, refused: [...arrived.refused, ...refused.values()].flat() };
 }
 
 function newestPlan({ plans, refused }: Arrived): Plan | null {
@@ -65,14 +77,16 @@ function single({ reports, refused }: Arrived, options: MergeOptions): Merged {
     );
   if (reports.length > 1 || only.report.shard !== undefined)
     throw new UsageError(`no plan.json arrived, so nobody knows which shards are missing: upload it in the job of mode plan${hint}`);
+  const problem = firstContradiction(only.report.models, only.report.policy, null);
+  if (problem !== null) throw new UsageError(`${quote(only.file)} ${problem}`);
   const fail_on = options.fail_on ?? only.report.fail_on;
   const report = {
     ...only.report,
     fail_on,
-    gate: gate(verdictsOf(only.report.models), fail_on),
+    gate: gate(only.report.models, fail_on),
     reproduce: harmless(only.report.reproduce),
   };
-  return { report: settled(report, only.report.allow, options), notes: refused };
+  return { report: settled(report, only.report.allow, options), notes: [], refused };
 }
 
 /** As src/gate.ts ends a run: beside the baseline, with the failures that are allowed today. What the parts say of either does not count. */
@@ -87,33 +101,47 @@ function harmless(args: readonly string[]): string[] {
   return args.every((arg) => plain(arg) === arg) ? [...args] : [];
 }
 
-function verdictsOf(models: readonly ModelReport[]): Verdict[] {
-  return models.map(({ verdict }) => verdict);
+interface SortedParts {
+  /** The report of each shard that counts: of the last attempt, if that is one. */
+  readonly parts: ReadonlyMap<number, ArrivedReport>;
+  /** Of attempts before the plan was made anew. */
+  readonly left: string[];
+  /** Why reports do not count, by the shard that they say they are. */
+  readonly refused: ReadonlyMap<number, string[]>;
+  /** Files that no shard is known of. */
+  readonly unknown: readonly string[];
 }
 
-/** The report of each shard that counts: of the last attempt, if that is one. */
-function countingParts(plan: Plan, reports: readonly ArrivedReport[], notes: string[]): Map<number, ArrivedReport> {
+function sortParts(plan: Plan, { reports, refused: unknown }: Arrived, latest: number | null): SortedParts {
   const parts = new Map<number, ArrivedReport>();
-  const doubtful = new Map<number, number>();
+  const doubtful = new Map<number, { attempt: number; files: string }>();
+  const left: string[] = [];
+  const refused = new Map<number, string[]>();
+  const refuse = (shard: number, line: string): unknown => refused.set(shard, [...(refused.get(shard) ?? []), line]);
   for (const part of reports) {
-    const problem = whyNot(plan, part.report);
     const { shard = 0, attempt = 0 } = part.report.shard ?? {};
     const known = parts.get(shard);
     const knownAttempt = known?.report.shard?.attempt ?? 0;
-    if (problem !== null) notes.push(`${quote(part.file)} ${problem}: left out`);
+    if (part.report.shard !== undefined && attempt < plan.attempt) {
+      left.push(`${quote(part.file)} is left over from attempt ${attempt}; the plan was made anew in attempt ${plan.attempt}: left out`);
+      continue;
+    }
+    const problem = whyNot(plan, part.report, latest);
+    if (problem !== null) refuse(shard, `${quote(part.file)} ${problem}`);
     else if (known === undefined || attempt > knownAttempt) parts.set(shard, part);
-    else if (attempt === knownAttempt && !known.bytes.equals(part.bytes)) doubtful.set(shard, attempt);
+    else if (attempt === knownAttempt && !known.bytes.equals(part.bytes))
+      doubtful.set(shard, { attempt, files: `${quote(known.file)} and ${quote(part.file)}` });
   }
-  for (const [shard, attempt] of doubtful) {
+  for (const [shard, { attempt, files }] of doubtful) {
     if (parts.get(shard)?.report.shard?.attempt !== attempt) continue;
-    notes.push(`shard ${shard} left two different reports of attempt ${attempt}: neither counts`);
+    refuse(shard, `${files} are two different reports of attempt ${attempt}: neither counts`);
     parts.delete(shard);
   }
-  return parts;
+  return { parts, left, refused, unknown };
 }
 
 /** Why a report is no part of the plan, as the end of a sentence; null: it is one. */
-function whyNot(plan: Plan, { shard: stamp, tool, policy, fail_on, models }: Report): string | null {
+function whyNot(plan: Plan, { shard: stamp, tool, policy, fail_on, models }: Report, latest: number | null): string | null {
   if (stamp === undefined) return 'is not the report of a shard';
   if (stamp.plan !== plan.id) return 'belongs to another plan';
   if (stamp.config !== plan.config) return 'was made with another configuration than the plan';
@@ -123,19 +151,32 @@ function whyNot(plan: Plan, { shard: stamp, tool, policy, fail_on, models }: Rep
   const planned = plan.shards[stamp.shard - 1];
   if (planned === undefined || stamp.of !== plan.shards.length)
     return `says that it is shard ${stamp.shard} of ${stamp.of}; the plan has ${plan.shards.length}`;
-  if (stamp.attempt < plan.attempt) return `is left over from attempt ${stamp.attempt}; the plan was made anew in attempt ${plan.attempt}`;
+  if (latest !== null && stamp.attempt > latest) return `says that it is of attempt ${stamp.attempt}, but this run is in attempt ${latest}`;
   const ids = models.map(({ id }) => id);
-  return sameList(ids, planned.models) ? null : `holds other models than the plan gives to shard ${stamp.shard}`;
+  if (!sameList(ids, planned.models)) return `holds other models than the plan gives to shard ${stamp.shard}`;
+  return firstContradiction(models, policy, plan);
+}
+
+/** As the end of a sentence. */
+function firstContradiction(models: readonly ModelReport[], policy: Report['policy'], thresholds: Thresholds | null): string | null {
+  for (const model of models) {
+    const found = contradiction(model, policy, thresholds);
+    if (found !== null) return `contradicts itself at model ${quote(model.id)}: ${found}. It is not as it was written`;
+  }
+  return null;
 }
 
 function sameList(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((entry, index) => entry === b[index]);
 }
 
-function joined(plan: Plan, parts: ReadonlyMap<number, ArrivedReport>, { fail_on, clock = () => new Date() }: MergeOptions): Report {
+function joined(plan: Plan, sorted: SortedParts, { fail_on, clock = () => new Date() }: MergeOptions): Report {
+  const { parts } = sorted;
   const reports = [...parts.values()].map(({ report }) => report);
   const judged = new Map(reports.flatMap(({ models }) => models.map((model) => [model.id, model] as const)));
-  const missing = new Map(plan.shards.flatMap((planned) => planned.models.map((id) => [id, missingModel(id, planned, plan)] as const)));
+  const missing = new Map(
+    plan.shards.flatMap((planned) => planned.models.map((id) => [id, missingModel(id, planned, plan, sorted)] as const)),
+  );
   const models = plan.models.flatMap(({ id }) => judged.get(id) ?? missing.get(id) ?? []).map((model) => ({ ...model, baseline: null }));
   const failOn = fail_on ?? plan.fail_on;
   return {
@@ -144,7 +185,7 @@ function joined(plan: Plan, parts: ReadonlyMap<number, ArrivedReport>, { fail_on
     host: hostOf(reports),
     policy: plan.policy,
     fail_on: failOn,
-    gate: gate(verdictsOf(models), failOn),
+    gate: gate(models, failOn),
     models,
     baseline: null,
     allow: [],
@@ -158,8 +199,17 @@ function arrivedShard({ shard, models }: PlannedShard, report: Report | undefine
   return { shard, models: models.length, attempt: report?.shard?.attempt ?? null, gpu: report?.host.gpu ?? null };
 }
 
-function missingModel(id: string, { shard }: PlannedShard, { shards }: Plan): ModelReport {
-  const message = `Shard ${shard} of ${shards.length} left no report that counts: its job failed, was cancelled or timed out. Rerun it.`;
+/** Refused files that a reason names. */
+const FILES_SHOWN = 3;
+
+function missingModel(id: string, { shard }: PlannedShard, { shards }: Plan, { refused, unknown }: SortedParts): ModelReport {
+  const own = refused.get(shard) ?? [];
+  const stray = [...refused].flatMap(([of, lines]) => (of < 1 || of > shards.length ? lines : []));
+  const other = own.length > 0 ? [] : [...stray, ...unknown];
+  const list = (lines: readonly string[]): string => lines.slice(0, FILES_SHOWN).join('; ');
+  const why = own.length > 0 ? list(own) : 'its job failed, was cancelled or timed out';
+  const unused = other.length === 0 ? '' : ` Of no shard, and not used: ${list(other)}.`;
+  const message = `Shard ${shard} of ${shards.length} left no report that counts: ${why}.${unused} Rerun it.`;
   return {
     id,
     revision: null,
@@ -170,7 +220,7 @@ function missingModel(id: string, { shard }: PlannedShard, { shards }: Plan): Mo
     static: null,
     numeric: null,
     diagnosis: [],
-    recommendations: ['Look at the log of its job, then use "Re-run failed jobs" of the run: the reports of the other shards are kept.'],
+    recommendations: [AFTER_FAILURE.shard_missing].filter((line) => line !== undefined),
     baseline: null,
     allowed: null,
   };

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { isAbsolute, relative, sep } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
-import type { AllowRule, Config, RunsOn } from '../config/types.js';
+import type { AllowRule, Config, NumericThresholds, RunsOn, StaticThresholds } from '../config/types.js';
 import { UsageError } from '../errors.js';
 import { plain } from '../report/escape.js';
 import type { Policy, Verdict } from '../report/types.js';
@@ -48,6 +48,9 @@ export interface Plan {
   /** SHA-256 of the configuration. */
   config: string;
   policy: Policy;
+  /** Thresholds, which the merge holds the verdicts of the parts against. */
+  static: StaticThresholds;
+  numeric: NumericThresholds;
   fail_on: Verdict[];
   /** Known failures; the merge applies them. */
   allow: AllowRule[];
@@ -88,13 +91,15 @@ export function makePlan(config: Config, sizes: readonly ModelSize[], kernels: n
     const { bytes = null, layers = null } = sizes[index] ?? {};
     return { id, bytes, layers, cost: costs[index] ?? 1 };
   });
-  const { policy, fail_on, allow } = config;
+  const { policy, static: limits, numeric, fail_on, allow } = config;
   const body = {
     schema_version: 1 as const,
     tool: { name: 'fused-compat' as const, version: packageJson.version },
     commit: moment.commit,
     config: configDigest(config, moment.cwd),
     policy,
+    static: limits,
+    numeric,
     fail_on,
     allow,
     models,
@@ -106,10 +111,11 @@ export function makePlan(config: Config, sizes: readonly ModelSize[], kernels: n
 /** The `id` that a plan must have. */
 export function planId(plan: Omit<Plan, 'id' | 'attempt'> & Partial<Plan>): string {
   const { schema_version, tool, commit, config, policy, fail_on } = plan;
+  const limits = [plan.static, plan.numeric].map((group) => Object.entries(group).sort());
   const allow = plan.allow.map(({ model, kernel, reason, until }) => [model, kernel, reason, until]);
   const models = plan.models.map(({ id, bytes, layers, cost }) => [id, bytes, layers, cost]);
   const shards = plan.shards.map(({ shard, name, runs_on, models: ids, cost }) => [shard, name, runs_on, ids, cost]);
-  return sha256([schema_version, tool.name, tool.version, commit, config, policy, fail_on, allow, models, shards]);
+  return sha256([schema_version, tool.name, tool.version, commit, config, policy, limits, fail_on, allow, models, shards]);
 }
 
 /**

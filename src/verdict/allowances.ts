@@ -2,9 +2,7 @@
 
 import type { AllowRule } from '../config/types.js';
 import type { Allowance, AllowEntry, KernelResult, Level, ModelReport, Report, Verdict } from '../report/types.js';
-
-/** Reasons of models that were not judged at all: nobody can know such a failure beforehand. */
-const NOT_JUDGED: readonly string[] = ['cancelled', 'shard_missing'];
+import { wasJudged } from '../report/judged.js';
 
 /** Reasons that come of the numeric diff or of the static check as such; any other is about the model or the machine, not about a kernel. */
 const OF_KERNELS: readonly string[] = [
@@ -38,17 +36,14 @@ export function applyAllowances(report: Report, rules: readonly AllowRule[], tod
   const valid = rules.filter(({ until }) => until >= today);
   const models = report.models.map((model) => ({ ...model, allowed: fails(model, report) ? allowanceOf(model, valid, report) : null }));
   const allow = rules.map((rule) => ({ ...rule, ...effectOf(rule, { ...report, models }, today) }));
-  const judged = models.length > 0 && models.every(isJudged);
+  // Nobody can know beforehand what comes of a model that was not judged.
+  const judged = models.length > 0 && models.every(wasJudged);
   const settled = judged && models.every((model) => model.allowed !== null || !fails(model, report));
   return { ...report, models, allow, gate: settled ? 'pass' : report.gate };
 }
 
 function fails({ verdict }: ModelReport, { fail_on }: Report): boolean {
   return fail_on.includes(verdict);
-}
-
-function isJudged({ reasons }: ModelReport): boolean {
-  return !reasons.some(({ code }) => NOT_JUDGED.includes(code));
 }
 
 function isFor({ model }: AllowRule, { id }: ModelReport): boolean {
@@ -58,7 +53,7 @@ function isFor({ model }: AllowRule, { id }: ModelReport): boolean {
 /** Of a model that fails. */
 function allowanceOf(model: ModelReport, rules: readonly AllowRule[], report: Report): Allowance | null {
   const own = rules.filter((rule) => isFor(rule, model));
-  if (!isJudged(model)) return null;
+  if (!wasJudged(model)) return null;
   // The rule that lasts longest: it is the one that decides.
   const [whole] = own.filter(({ kernel }) => kernel === null).sort((a, b) => (a.until < b.until ? 1 : -1));
   if (whole !== undefined) return { reason: whole.reason, until: whole.until, kernels: null };

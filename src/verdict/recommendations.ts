@@ -5,7 +5,8 @@ import type { Cause, CauseCode, KernelResult, ModelLevel, StaticResult, Verdict 
 import { magnitude, percent } from '../report/numbers.js';
 import type { Evidence } from './verdict.js';
 
-const AFTER_FAILURE: Partial<Record<ReasonCode, string>> = {
+/** What to do after a failure of that code. */
+export const AFTER_FAILURE: Partial<Record<ReasonCode, string>> = {
   model_not_found:
     'Check the path: a model is a folder that holds config.json, relative to the file or the folder that names it, or org/name[@revision] on the Hugging Face Hub.',
   access_denied:
@@ -33,6 +34,9 @@ const AFTER_FAILURE: Partial<Record<ReasonCode, string>> = {
   no_kernels: 'Name the folder of your kernel manifests in `kernels`, or use `policy: static` if no kernel is to be judged.',
   no_gpu: 'Run on a runner with a GPU, or drop `require-gpu` to check on the CPU.',
   no_runtime: 'Run on linux-x64, or install onnxruntime-node for this platform.',
+  cancelled:
+    'Run it again ("Re-run jobs" of the run) unless a newer commit took its place; of a matrix run the cancelled shard again, and the merge with it.',
+  shard_missing: 'Look at the log of its job, then use "Re-run failed jobs" of the run: the reports of the other shards are kept.',
   internal_error: 'This is a defect of fused-compat: run again with FUSED_COMPAT_DEBUG=1 and report the stack.',
 };
 

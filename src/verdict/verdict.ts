@@ -2,7 +2,8 @@
 
 import type { NumericThresholds, StaticThresholds } from '../config/types.js';
 import type { ReasonCode } from '../errors.js';
-import type { Level, NumericResult, Policy, Reason, StaticResult, Verdict } from '../report/types.js';
+import type { Level, ModelReport, NumericResult, Policy, Reason, StaticResult, Verdict } from '../report/types.js';
+import { wasJudged } from '../report/judged.js';
 import { failureReason, numericReasons, sensitiveReason, staticReason } from './reasons.js';
 import { recommend } from './recommendations.js';
 
@@ -50,7 +51,7 @@ const MODEL_IN_DOUBT: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
 /** The verdict on one model by the table of the design, section 8, with its reasons and recommendations. */
 export function decide(evidence: Evidence): Decision {
   const level = numericLevel(evidence.numeric);
-  const verdict = verdictOf(evidence, level);
+  const verdict = verdictOf(evidence);
   return {
     verdict,
     reasons: reasonsFor(evidence, level, verdict),
@@ -58,7 +59,9 @@ export function decide(evidence: Evidence): Decision {
   };
 }
 
-function verdictOf({ static: checked, numeric, failure, policy }: Evidence, level: Level | null): Verdict {
+/** The verdict alone. Which stage failed counts, its message does not. */
+export function verdictOf({ static: checked, numeric, failure, policy }: Omit<Evidence, 'thresholds'>): Verdict {
+  const level = numericLevel(numeric);
   // What is known to be wrong stays wrong, whatever else could not be found out, and under every policy.
   if (numericFails(numeric, level)) return 'INCOMPATIBLE';
   const inDoubt = failure !== null && MODEL_IN_DOUBT.has(failure.code);
@@ -120,8 +123,11 @@ function reasonsFor(evidence: Evidence, level: Level | null, verdict: Verdict): 
   return sensitive && policy !== 'static' ? [sensitiveReason(level), ...statics, ...numerics] : [...numerics, ...statics];
 }
 
-/** Fails when a verdict is one of `failOn`. No verdict at all is no pass, unless the gate never fails. */
-export function gate(verdicts: readonly Verdict[], failOn: readonly Verdict[]): 'pass' | 'fail' {
+/**
+ * Fails when a verdict is one of `failOn`, and when a model was not judged at all: nobody said that what was not looked at is fine. No model
+ * at all is no pass either, unless the gate never fails.
+ */
+export function gate(models: readonly Pick<ModelReport, 'verdict' | 'reasons'>[], failOn: readonly Verdict[]): 'pass' | 'fail' {
   if (failOn.length === 0) return 'pass';
-  return verdicts.length === 0 || verdicts.some((verdict) => failOn.includes(verdict)) ? 'fail' : 'pass';
+  return models.length === 0 || models.some((model) => failOn.includes(model.verdict) || !wasJudged(model)) ? 'fail' : 'pass';
 }
