@@ -1,11 +1,9 @@
-// Makes a synthetic checkpoint (bfloat16, seeded) in the shapes of Qwen3-0.6B (1.19 GB) or another model:
+// Makes a synthetic checkpoint (bfloat16, seeded) in the shapes of Qwen3-0.6B (1.19 GB) or another model, as fast as the disk takes it:
 // `node bench/make-checkpoint.mjs FOLDER [--shape NAME] [--layers N]`.
 // Its weights are random: good for measuring time and memory, not for judging kernels.
 
-import { once } from 'node:events';
-import { createWriteStream, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { finished } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -75,9 +73,35 @@ const SHAPES = {
     use_bias: false,
     vocab_size: 103424,
   },
+  // https://huggingface.co/Qwen/Qwen3-8B/blob/main/config.json
+  'qwen3-8b': {
+    architectures: ['Qwen3ForCausalLM'],
+    model_type: 'qwen3',
+    attention_bias: false,
+    head_dim: 128,
+    hidden_act: 'silu',
+    hidden_size: 4096,
+    intermediate_size: 12288,
+    max_position_embeddings: 40960,
+    max_window_layers: 36,
+    num_attention_heads: 32,
+    num_hidden_layers: 36,
+    num_key_value_heads: 8,
+    rms_norm_eps: 1e-6,
+    rope_scaling: null,
+    rope_theta: 1000000,
+    sliding_window: null,
+    tie_word_embeddings: false,
+    torch_dtype: 'bfloat16',
+    use_sliding_window: false,
+    vocab_size: 151936,
+  },
 };
 
-const PIECE_VALUES = 4 * 2 ** 20;
+/** Random values of one distribution; a tensor is a run of them from a place of its own, over and over. A prime: no two rows of a matrix are equal. */
+const DRAWN_VALUES = 8_388_593;
+/** Larger checkpoints are written as shards of at most this, as transformers does. */
+const SHARD_BYTES = 5e9;
 
 /** Tensors in file order. Matrices have a standard deviation of 1/√columns, so that activations stay of the size of 1; norms are near 1. */
 function tensors(config) {
@@ -130,18 +154,38 @@ function toBfloat16(values) {
   return Uint16Array.from(wide, (x) => (x + 0x7fff + ((x >>> 16) & 1)) >>> 16);
 }
 
-async function writeTensor(stream, { shape, mean, deviation }, pool, bits) {
-  const table = toBfloat16(pool.map((draw) => mean + deviation * draw));
-  let left = shape.reduce((product, size) => product * size, 1);
-  while (left > 0) {
-    const piece = new Uint16Array(Math.min(left, PIECE_VALUES));
-    for (let i = 0; i < piece.length; i += 2) {
+/** DRAWN_VALUES values as bfloat16, by mean and deviation. */
+function drawnValues(bits) {
+  const pool = normalPool(bits);
+  const known = new Map();
+  return ({ mean, deviation }) => {
+    const key = `${mean} ${deviation}`;
+    const drawn = known.get(key) ?? new Uint16Array(DRAWN_VALUES);
+    if (known.has(key)) return drawn;
+    const table = toBfloat16(pool.map((draw) => mean + deviation * draw));
+    for (let i = 0; i < drawn.length; i += 2) {
       const two = bits();
-      piece[i] = table[two & 0xffff];
-      piece[i + 1] = table[two >>> 16];
+      drawn[i] = table[two & 0xffff];
+      drawn[i + 1] = table[two >>> 16];
     }
+    known.set(key, drawn);
+    return drawn;
+  };
+}
+
+const sizeOf = ({ shape }) => shape.reduce((product, size) => product * size, 1);
+
+function writeWhole(file, bytes) {
+  for (let at = 0; at < bytes.byteLength;) at += writeSync(file, bytes, at);
+}
+
+function writeTensor(file, tensor, drawn, begin) {
+  let at = begin;
+  for (let left = sizeOf(tensor); left > 0;) {
+    const piece = drawn.subarray(at, at + left);
+    writeWhole(file, new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
     left -= piece.length;
-    if (!stream.write(new Uint8Array(piece.buffer))) await once(stream, 'drain');
+    at = 0;
   }
 }
 
@@ -149,7 +193,7 @@ function header(list) {
   let end = 0;
   const entries = list.map(({ name, shape }) => {
     const begin = end;
-    end += 2 * shape.reduce((product, size) => product * size, 1);
+    end += 2 * sizeOf({ shape });
     return [name, { dtype: 'BF16', shape, data_offsets: [begin, end] }];
   });
   const text = JSON.stringify({ __metadata__: { format: 'pt' }, ...Object.fromEntries(entries) });
@@ -159,25 +203,54 @@ function header(list) {
   return Buffer.concat([length, Buffer.from(padded)]);
 }
 
-async function make(folder, config) {
+/** The tensors of each file, by its name. */
+function shardsOf(list) {
+  const shards = [];
+  let bytes = Infinity;
+  for (const tensor of list) {
+    const size = 2 * sizeOf(tensor);
+    if (bytes + size > SHARD_BYTES) {
+      shards.push([]);
+      bytes = 0;
+    }
+    shards.at(-1).push(tensor);
+    bytes += size;
+  }
+  const five = (number) => String(number).padStart(5, '0');
+  const name = (i) => (shards.length === 1 ? 'model.safetensors' : `model-${five(i + 1)}-of-${five(shards.length)}.safetensors`);
+  return new Map(shards.map((shard, i) => [name(i), shard]));
+}
+
+function make(folder, config) {
   mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder)) if (/^model.*\.safetensors/.test(name)) rmSync(join(folder, name));
   const bits = randomBits(20260101);
-  const pool = normalPool(bits);
+  const drawn = drawnValues(bits);
   const list = tensors(config);
-  const path = join(folder, 'model.safetensors');
-  const stream = createWriteStream(`${path}.part`);
-  stream.write(header(list));
-  for (const tensor of list) await writeTensor(stream, tensor, pool, bits);
-  stream.end();
-  await finished(stream);
-  renameSync(`${path}.part`, path);
+  const shards = shardsOf(list);
+  const total_size = 2 * list.reduce((sum, tensor) => sum + sizeOf(tensor), 0);
+  for (const [name, shard] of shards) {
+    const path = join(folder, name);
+    const file = openSync(`${path}.part`, 'w');
+    writeWhole(file, header(shard));
+    for (const tensor of shard) writeTensor(file, tensor, drawn(tensor), bits() % DRAWN_VALUES);
+    closeSync(file);
+    renameSync(`${path}.part`, path);
+  }
+  if (shards.size > 1) {
+    const weight_map = Object.fromEntries([...shards].flatMap(([name, shard]) => shard.map((tensor) => [tensor.name, name])));
+    const index = { metadata: { total_size }, weight_map };
+    writeFileSync(join(folder, 'model.safetensors.index.json'), `${JSON.stringify(index, null, 2)}\n`);
+  }
   writeFileSync(join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
-  console.log(`${path}: ${(stream.bytesWritten / 1e9).toFixed(3)} GB in ${list.length} tensors`);
+  console.log(
+    `${folder}: ${(total_size / 1e9).toFixed(3)} GB in ${list.length} tensors, ${shards.size} file${shards.size === 1 ? '' : 's'}`,
+  );
 }
 
 const USAGE = `usage: node bench/make-checkpoint.mjs FOLDER [--shape ${Object.keys(SHAPES).join('|')}] [--layers N]`;
 
-async function main() {
+function main() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: { shape: { type: 'string', default: 'qwen3-0.6b' }, layers: { type: 'string' } },
@@ -189,11 +262,11 @@ async function main() {
   if (!relative(ROOT, resolve(folder)).startsWith('..'))
     throw new Error('choose a folder outside the repository, gigabytes do not belong into it');
   const num_hidden_layers = values.layers === undefined ? config.num_hidden_layers : Number(values.layers);
-  await make(resolve(folder), { ...config, num_hidden_layers });
+  make(resolve(folder), { ...config, num_hidden_layers });
 }
 
 try {
-  await main();
+  main();
 } catch (error) {
   console.error(`error: ${error.message}`);
   process.exitCode = 2;

@@ -1,149 +1,112 @@
 // Measures `fused-compat reference` on a checkpoint: wall time and peak memory against the floor of the machine.
-//   node bench/make-checkpoint.mjs FOLDER && node bench/reference.mjs FOLDER [--cli dist/cli.js] [--limit-mb 500]
-// Exit code 1 when a run takes more memory than the limit.
+//   node bench/make-checkpoint.mjs FOLDER && node bench/reference.mjs FOLDER [--cli dist/cli.js] [--cores 0,1] [--limit-mb 500] [--json FILE]
+// Exit code 1 when a run takes more memory than the limit. transformers_forward.py measures transformers on the same tokens.
 
-import { spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, statSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { bytesOf, configOf, flops, machine, measureRates, ROOT, runNode } from './machine.mjs';
 
+const PASS = '--one-pass';
 const TOKENS = 64;
-const RUNS = 3;
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const RECIPES = { eager: 'float32', oracle: 'float64' };
+const IDS = Array.from({ length: TOKENS }, (_, i) => (i * 2371 + 11) % 1000);
 
-/** Prints the process's peak memory when it ends. VmHWM and not ru_maxrss, which on Linux starts at what the parent had. */
-const PEAK = `data:text/javascript,${encodeURIComponent(`
-  import { readFileSync } from 'node:fs';
-  import { isMainThread } from 'node:worker_threads';
-  if (isMainThread) process.on('exit', () => {
-    const peak = process.platform === 'linux' ? /VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1] : process.resourceUsage().maxRSS;
-    process.stderr.write('peak ' + peak + ' kB\\n');
-  });
-`)}`;
-
-function run(cli, folder, recipe, output) {
-  const ids = Array.from({ length: TOKENS }, (_, i) => (i * 2371 + 11) % 1000).join(',');
-  const args = ['--import', PEAK, cli, 'reference', folder, '--input-ids', ids, '--recipe', recipe, '--output', output];
-  return new Promise((done, fail) => {
-    const start = performance.now();
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-    let stderr = '';
-    child.stderr.on('data', (text) => (stderr += text));
-    child.on('error', fail);
-    child.on('close', (code) => {
-      const seconds = (performance.now() - start) / 1000;
-      const peak = /peak (\d+) kB/.exec(stderr);
-      if (code !== 0 || peak === null) fail(new Error(`${recipe} ended with code ${code}: ${stderr}`));
-      else done({ seconds, peak: (Number(peak[1]) * 1024) / 1e6 });
-    });
-  });
+/** The whole command, from its start to the written file. */
+function runCommand({ cli, folder, cores }, recipe, output) {
+  return runNode([cli, 'reference', folder, '--input-ids', IDS.join(','), '--recipe', recipe, '--output', output], { cores });
 }
 
-/** FLOPs of one forward pass: every matrix once per token, and attention's two products over the whole (masked) square. */
-function flops(config) {
-  const {
-    hidden_size: H,
-    intermediate_size: I,
-    num_hidden_layers: L,
-    num_attention_heads: Nq,
-    num_key_value_heads: Nkv,
-    vocab_size: V,
-  } = config;
-  const D = config.head_dim ?? H / Nq;
-  const layer = (Nq + 2 * Nkv) * D * H + Nq * D * H + 3 * H * I;
-  return 2 * TOKENS * (L * layer + V * H) + L * 4 * TOKENS * TOKENS * Nq * D;
+/** Seconds of the same work in a process that has started and loaded its program: reading and computing the model, and writing the file. */
+async function runLoaded({ cli, folder, cores }, recipe, output) {
+  const { stdout } = await runNode([fileURLToPath(import.meta.url), PASS, cli, folder, recipe, output], { cores });
+  return JSON.parse(stdout).seconds;
 }
 
-/** GFLOP/s of onnxruntime's Gemm on matrices of 1024 × 1024, one thread, as the reference engine is set up. */
-async function gemmRate(type) {
-  const { InferenceSession, Tensor } = await import('onnxruntime-node');
-  const { default: onnxProto } = await import('onnx-proto');
-  const { onnx } = onnxProto;
-  const elemType = type === 'float64' ? 11 : 1;
-  const value = (name) => ({ name, type: { tensorType: { elemType } } });
-  const graph = {
-    name: 'gemm',
-    node: [
-      {
-        opType: 'Gemm',
-        input: ['a', 'b'],
-        output: ['y'],
-        attribute: [{ name: 'transB', type: onnx.AttributeProto.AttributeType.INT, i: 1 }],
-      },
-    ],
-    input: [value('a'), value('b')],
-    output: [value('y')],
-  };
-  const model = onnx.ModelProto.encode(
-    onnx.ModelProto.fromObject({ irVersion: 10, opsetImport: [{ domain: '', version: 21 }], graph }),
-  ).finish();
-  const options = { graphOptimizationLevel: 'disabled', intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 4 };
-  const session = await InferenceSession.create(model, { ...options, extra: { session: { disable_prepacking: '1' } } });
-  const size = 1024;
-  const Values = type === 'float64' ? Float64Array : Float32Array;
-  const matrix = () =>
-    new Tensor(
-      type,
-      Values.from({ length: size * size }, () => Math.random() - 0.5),
-      [size, size],
-    );
-  const feeds = { a: matrix(), b: matrix() };
-  let best = Infinity;
-  for (let i = 0; i < 10; i++) {
-    const start = performance.now();
-    await session.run(feeds);
-    best = Math.min(best, performance.now() - start);
-  }
-  return (2 * size ** 3) / best / 1e6;
-}
-
-/** GB/s of reading the file from start to end, in pieces of 16 MiB into the same memory. */
-function readRate(path) {
-  const piece = Buffer.allocUnsafe(16 * 2 ** 20);
-  const file = openSync(path, 'r');
+/** What runs in the process of `runLoaded`. */
+async function printPass(cli, folder, recipe, output) {
+  const gate = /\.\/(gate-[\w-]+\.js)/.exec(readFileSync(cli, 'utf8'))?.[1];
+  const { reference } = await import(pathToFileURL(join(dirname(cli), gate)).href);
   const start = performance.now();
-  let bytes = 0;
-  for (let count; (count = readSync(file, piece, 0, piece.length, bytes)) > 0;) bytes += count;
-  closeSync(file);
-  return bytes / (performance.now() - start) / 1e6;
+  await reference({ model: { id: folder, path: folder }, prompt: { input_ids: IDS }, recipe, dtype: 'auto', offline: true, output });
+  console.log(JSON.stringify({ seconds: (performance.now() - start) / 1000 }));
 }
 
-const { values, positionals } = parseArgs({
-  options: { cli: { type: 'string', default: join(ROOT, 'dist/cli.js') }, 'limit-mb': { type: 'string', default: '500' } },
-  allowPositionals: true,
-});
-const [folder] = positionals;
-if (folder === undefined) throw new Error('usage: node bench/reference.mjs FOLDER [--cli FILE] [--limit-mb 500]');
-const weights = join(folder, 'model.safetensors');
-const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
-process.env.ORT_DISABLE_TELEMETRY = '1';
-
-readRate(weights); // so that both the floor and the runs find the file in the page cache
-const [work, bytes, rate] = [flops(config), statSync(weights).size, readRate(weights)];
-console.log(`${cpus()[0]?.model.trim()}, ${cpus().length} cores, Node ${process.version}`);
-console.log(`${(bytes / 1e9).toFixed(2)} GB read at ${rate.toFixed(1)} GB/s, ${(work / 1e9).toFixed(0)} GFLOP, ${TOKENS} tokens\n`);
-console.log('| recipe | time, best of 3 | floor | time / floor | peak memory |\n|---|---|---|---|---|');
-const scratch = mkdtempSync(join(tmpdir(), 'bench-reference-'));
-try {
-  for (const [recipe, type] of [
-    ['eager', 'float32'],
-    ['oracle', 'float64'],
-  ]) {
-    const speed = await gemmRate(type);
-    const floor = work / speed / 1e9 + bytes / rate / 1e9;
-    const runs = [];
-    for (let i = 0; i < RUNS; i++) runs.push(await run(resolve(values.cli), folder, recipe, join(scratch, 'out.safetensors')));
-    const seconds = Math.min(...runs.map((one) => one.seconds));
-    const peak = Math.max(...runs.map((one) => one.peak));
-    const how = `${floor.toFixed(2)} s (${type} GEMM at ${speed.toFixed(0)} GFLOP/s)`;
-    console.log(`| ${recipe} | ${seconds.toFixed(2)} s | ${how} | ${(seconds / floor).toFixed(1)} | ${peak.toFixed(0)} MB |`);
-    if (peak > Number(values['limit-mb'])) {
-      console.error(`error: ${recipe} took ${peak.toFixed(0)} MB, more than ${values['limit-mb']} MB`);
-      process.exitCode = 1;
-    }
+async function measure(target, recipe, runs, scratch) {
+  const output = join(scratch, 'out.safetensors');
+  const whole = [];
+  const loaded = [];
+  for (let i = 0; i < runs; i++) {
+    whole.push(await runCommand(target, recipe, output));
+    loaded.push(await runLoaded(target, recipe, output));
   }
-} finally {
-  rmSync(scratch, { recursive: true });
+  return {
+    recipe,
+    seconds: Math.min(...whole.map((one) => one.seconds)),
+    loaded_seconds: Math.min(...loaded),
+    peak_bytes: Math.max(...whole.map((one) => one.peak_bytes + one.children_peak_bytes)),
+  };
 }
+
+async function main() {
+  const { values, positionals } = parseArgs({
+    options: {
+      cli: { type: 'string', default: join(ROOT, 'dist/cli.js') },
+      cores: { type: 'string' },
+      runs: { type: 'string', default: '3' },
+      'limit-mb': { type: 'string', default: '500' },
+      json: { type: 'string' },
+    },
+    allowPositionals: true,
+  });
+  const [given] = positionals;
+  if (given === undefined)
+    throw new Error('usage: node bench/reference.mjs FOLDER [--cli FILE] [--cores 0,1] [--limit-mb 500] [--json FILE]');
+  const target = { cli: resolve(values.cli), folder: resolve(given), cores: values.cores ?? null };
+  const config = configOf(target.folder);
+  const rates = await measureRates(target.cli, target.folder, target.cores);
+  const [work, bytes] = [flops(config, [TOKENS]), bytesOf(target.folder)];
+  const host = machine(target.cores);
+  console.log(`${host.cpu}, ${host.cores} cores${target.cores === null ? '' : `, on ${target.cores}`}, Node ${host.node}`);
+  const read = `${(bytes / 1e9).toFixed(2)} GB read at ${(rates.read / 1e9).toFixed(1)} GB/s`;
+  console.log(`${read}, ${(work / 1e9).toFixed(0)} GFLOP, ${TOKENS} tokens\n`);
+  console.log(
+    `| recipe | time, best of ${values.runs} | of it without start | floor | time / floor | peak memory |\n|---|---|---|---|---|---|`,
+  );
+  const scratch = mkdtempSync(join(tmpdir(), 'bench-reference-'));
+  const passes = [];
+  try {
+    for (const [recipe, type] of Object.entries(RECIPES)) {
+      const pass = await measure(target, recipe, Number(values.runs), scratch);
+      const floor_seconds = work / rates[type] + bytes / rates.read;
+      passes.push({ ...pass, floor_seconds });
+      const floor = `${floor_seconds.toFixed(2)} s (${type} GEMM at ${(rates[type] / 1e9).toFixed(0)} GFLOP/s)`;
+      const times = `${pass.seconds.toFixed(2)} s | ${pass.loaded_seconds.toFixed(2)} s | ${floor} | ${(pass.seconds / floor_seconds).toFixed(1)}`;
+      console.log(`| ${recipe} | ${times} | ${(pass.peak_bytes / 1e6).toFixed(0)} MB |`);
+      if (pass.peak_bytes > Number(values['limit-mb']) * 1e6) {
+        console.error(`error: ${recipe} took ${(pass.peak_bytes / 1e6).toFixed(0)} MB, more than ${values['limit-mb']} MB`);
+        process.exitCode = 1;
+      }
+    }
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+  const record = {
+    kind: 'reference',
+    name: basename(target.folder),
+    machine: host,
+    config,
+    bytes,
+    tokens: TOKENS,
+    flops: work,
+    rates,
+    passes,
+  };
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(record, null, 2)}\n`);
+}
+
+const [, , mode, ...rest] = process.argv;
+if (mode === PASS) await printPass(...rest);
+else await main();
