@@ -1,31 +1,55 @@
 import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);
 import {
   renderTerminal
-} from "./chunk-PQFZO2KN.js";
+} from "./chunk-OBZR34GB.js";
 import "./chunk-RL7SFSGR.js";
 import {
   writeReport
-} from "./chunk-Z6TKIVOU.js";
+} from "./chunk-TJ6LGHM3.js";
 import {
-  wasCancelled
-} from "./chunk-5PTS3AFW.js";
-import "./chunk-FQ5EJL4L.js";
+  renderMarkdown
+} from "./chunk-ACNHVFUG.js";
+import "./chunk-37TJ2BCS.js";
 import {
   bytesInWords,
   lanes
 } from "./chunk-Y2OHPJCQ.js";
+import "./chunk-H7MEFBYT.js";
 import {
+  gateLine,
+  isFailing,
+  wasCancelled
+} from "./chunk-JUYFWEVH.js";
+import {
+  CONFIG_NAMES,
+  configName,
+  isInside,
+  keptRoot,
+  keysOf,
+  leadsOut,
   loadConfig,
-  loadFailOn
-} from "./chunk-UK3HOMEB.js";
+  loadFailOn,
+  parseConfigFile,
+  readConfigFile,
+  show
+} from "./chunk-Y7NE2JUZ.js";
+import {
+  VERDICTS
+} from "./chunk-HEL6FPUC.js";
+import {
+  html,
+  plain,
+  plainName
+} from "./chunk-4PW6NF73.js";
 import "./chunk-2WZLVRTP.js";
 import {
-  printable
+  printable,
+  quote
 } from "./chunk-NAEFPM7V.js";
 import {
   UsageError,
   init_errors
-} from "./chunk-LNJXDEHV.js";
+} from "./chunk-QZ7MPQQF.js";
 import {
   core_exports,
   debug,
@@ -38,26 +62,14 @@ import {
   attemptOf,
   eventOfReports,
   readEvent
-} from "./chunk-QINCIGYY.js";
+} from "./chunk-YKJODRZD.js";
 import "./chunk-WH6H6QG7.js";
 import "./chunk-SO7XHSHO.js";
-import {
-  renderMarkdown
-} from "./chunk-OZ572O3U.js";
-import "./chunk-YLIEQIIC.js";
-import {
-  gateLine,
-  isFailing
-} from "./chunk-PWNSI2Q6.js";
-import {
-  VERDICTS
-} from "./chunk-HEL6FPUC.js";
-import "./chunk-4PW6NF73.js";
 import "./chunk-H45APEIH.js";
 
 // src/action.ts
 import { once } from "node:events";
-import { resolve } from "node:path";
+import { resolve as resolve2 } from "node:path";
 init_errors();
 
 // src/github/actions-cache.ts
@@ -143,26 +155,26 @@ async function run(errand, script, env) {
   });
   let found = false;
   let timers = [];
-  const problem = await new Promise((resolve2) => {
-    child.on("error", (error) => resolve2(reasonOf(error)));
-    child.on("exit", (code, signal) => resolve2(`its process ended (${code ?? signal ?? "unknown"})`));
+  const problem = await new Promise((resolve3) => {
+    child.on("error", (error) => resolve3(reasonOf(error)));
+    child.on("exit", (code, signal) => resolve3(`its process ended (${code ?? signal ?? "unknown"})`));
     child.on("message", (answer) => {
       found ||= answer.found;
-      if (answer.done) resolve2(answer.problem);
+      if (answer.done) resolve3(answer.problem);
     });
     child.send(errand.request, () => void 0);
     const seconds = Math.round(errand.limitMs / 1e3);
     timers = [
-      setTimeout(() => resolve2(`it took longer than ${seconds} s`), errand.limitMs),
+      setTimeout(() => resolve3(`it took longer than ${seconds} s`), errand.limitMs),
       setInterval(
-        () => void sizeOf(errand.temp).then((size) => size > errand.mostBytes && resolve2("it unpacks to more than was saved")),
+        () => void sizeOf(errand.temp).then((size) => size > errand.mostBytes && resolve3("it unpacks to more than was saved")),
         WATCH_MS
       )
     ];
   });
   for (const timer of timers) clearTimeout(timer);
   endGroup(child);
-  return { found, problem: problem === null ? null : plain(problem) };
+  return { found, problem: problem === null ? null : plain2(problem) };
 }
 function endGroup({ pid }) {
   try {
@@ -176,14 +188,14 @@ async function sizeOf(folder) {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 function reasonOf(error) {
-  return plain(error instanceof Error ? error.message : String(error));
+  return plain2(error instanceof Error ? error.message : String(error));
 }
-function plain(text) {
+function plain2(text) {
   return printable(text.replaceAll(/https?:\/\/[^\s/]+\S*/g, "(an address)").trim());
 }
 
 // src/github/log.ts
-var CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu;
+var CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_C}]+/gu;
 function plainLine(text) {
   const line = text.replace(CONTROL, " ").replaceAll("##[", "## [");
   return /^\s*::/.test(line) ? `| ${line}` : line;
@@ -207,6 +219,7 @@ function createLog(writer, redact) {
 // src/github/annotations.ts
 var MAX_ANNOTATIONS = 10;
 var MAX_MESSAGE = 4096;
+var MAX_NAME = 200;
 function message(lines) {
   const text = lines.map(plainLine).join("\n");
   return text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE - 1)}…`;
@@ -215,11 +228,13 @@ function annotateKind(models, room, emit) {
   if (models.length === 0 || room <= 0) return;
   const single = models.length > room ? models.slice(0, room - 1) : models;
   for (const model of single) {
-    emit(message([model.id, ...model.reasons.map((reason) => reason.message)]), { title: `fused-compat: ${model.verdict}` });
+    emit(message([plainName(plainLine(model.id), MAX_NAME), ...model.reasons.map((reason) => reason.message)]), {
+      title: `fused-compat: ${model.verdict}`
+    });
   }
   const rest = models.slice(single.length);
   if (rest.length === 0) return;
-  const names = rest.map(({ id, verdict }) => `${id}: ${verdict}`);
+  const names = rest.map(({ id, verdict }) => `${plainName(plainLine(id), MAX_NAME)}: ${verdict}`);
   emit(message([`${rest.length} more models`, ...names]), { title: `fused-compat: ${rest.length} more` });
 }
 function annotate(report, annotator, room) {
@@ -247,24 +262,27 @@ function cancellation(target = process) {
 // src/github/inputs.ts
 init_errors();
 var COMMENT_MODES = ["always", "on-failure", "never"];
-function quote(value) {
+function quote2(value) {
   return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
 }
 function readPosting(getInput2) {
   const comment = getInput2("comment") || "always";
   const mode = COMMENT_MODES.find((known) => known === comment);
-  if (mode === void 0) throw new UsageError(`input comment must be one of ${COMMENT_MODES.join(", ")}; got ${quote(comment)}`);
+  if (mode === void 0) throw new UsageError(`input comment must be one of ${COMMENT_MODES.join(", ")}; got ${quote2(comment)}`);
   const commentKey = getInput2("comment-key") || "default";
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(commentKey) || commentKey.includes("--")) {
     throw new UsageError(
-      `input comment-key must be 1 to 64 letters, digits, dots, underscores or single hyphens; got ${quote(commentKey)}`
+      `input comment-key must be 1 to 64 letters, digits, dots, underscores or single hyphens; got ${quote2(commentKey)}`
     );
   }
+  return { comment: mode, commentKey, statusContext: readStatusContext(getInput2) };
+}
+function readStatusContext(getInput2) {
   const context = getInput2("status-context") || "fused-compat";
-  if (context.length > 100 || new RegExp("\\p{Cc}", "u").test(context)) {
-    throw new UsageError(`input status-context must be one line of at most 100 characters, or none; got ${quote(context)}`);
+  if (context.length > 140 || new RegExp("\\p{Cc}", "u").test(context)) {
+    throw new UsageError(`input status-context must be one line of at most 140 characters, or none; got ${quote2(context)}`);
   }
-  return { comment: mode, commentKey, statusContext: context === "none" ? null : context };
+  return context === "none" ? null : context;
 }
 function promptsOf(text) {
   const lines = text.split(/\r\n|\r|\n/).map((line) => line.trim()).filter((line) => line !== "");
@@ -275,8 +293,13 @@ var MODES = ["check", "plan", "shard", "merge"];
 function readMode(getInput2) {
   const given = getInput2("mode") || "check";
   const mode = MODES.find((known) => known === given);
-  if (mode === void 0) throw new UsageError(`input mode must be one of ${MODES.join(", ")}; got ${quote(given)}`);
-  return mode;
+  if (mode === void 0) throw new UsageError(`input mode must be one of ${MODES.join(", ")}; got ${quote2(given)}`);
+  const unheard = (mode === "merge" ? JUDGING_INPUTS : ["parts"]).filter((name) => getInput2(name) !== "");
+  if (unheard.length === 0) return mode;
+  const why = mode === "merge" ? "mode merge judges nothing: give them to the jobs of mode plan and shard" : `the mode is ${mode}`;
+  throw new UsageError(
+    unheard.map((name) => `input ${name} is only for mode ${mode === "merge" ? "check, plan and shard" : "merge"}; ${why}`).join("\n")
+  );
 }
 function readShard(getInput2, mode) {
   const given = getInput2("shard");
@@ -310,6 +333,7 @@ var CONFIG_INPUTS = [
   "runs-on",
   "output"
 ];
+var JUDGING_INPUTS = ["config", "cache", ...CONFIG_INPUTS.filter((name) => !["fail-on", "baseline", "output"].includes(name))];
 function readConfigInputs(getInput2) {
   const given = CONFIG_INPUTS.map((name) => [name, getInput2(name)]).filter(([, text]) => text !== "");
   const overrides = given.map(([name, text]) => [name, name === "prompts" ? promptsOf(text) : text]);
@@ -322,52 +346,78 @@ var CACHE_MODES = ["auto", "true", "false"];
 function readCache(getInput2, env) {
   const given = getInput2("cache") || "auto";
   const mode = CACHE_MODES.find((known) => known === (/^(?:True|TRUE|False|FALSE)$/.test(given) ? given.toLowerCase() : given));
-  if (mode === void 0) throw new UsageError(`input cache must be one of ${CACHE_MODES.join(", ")}; got ${quote(given)}`);
+  if (mode === void 0) throw new UsageError(`input cache must be one of ${CACHE_MODES.join(", ")}; got ${quote2(given)}`);
   return mode === "auto" ? env["RUNNER_ENVIRONMENT"] === "github-hosted" : mode === "true";
+}
+function readReferenceCache(getInput2, env, cwd, fork) {
+  const given = getInput2("reference-cache") || "auto";
+  if (given === "auto" && (fork || env["RUNNER_ENVIRONMENT"] !== "self-hosted")) return null;
+  return keptRoot(given, env, cwd);
 }
 function nameInput(key) {
   return `input ${key}`;
 }
 
-// src/github/outputs.ts
-var NO_REPORT = {
-  verdict: "",
-  gate: "fail",
-  "report-json": "",
-  "report-markdown": "",
-  models: "",
-  compatible: "",
-  warning: "",
-  incompatible: "",
-  "implementation-issue": "",
-  inconclusive: "",
-  matrix: "",
-  plan: ""
-};
-function outputsOfPlan(matrix, plan2) {
-  return { ...NO_REPORT, matrix, plan: plan2 };
+// src/github/outsider.ts
+import { existsSync } from "node:fs";
+import { readFile, realpath as realpath2 } from "node:fs/promises";
+import { basename, dirname, join as join2, relative as relative2, resolve, sep } from "node:path";
+
+// src/config/foreign.ts
+import { relative } from "node:path";
+var WHO = "a pull request from another repository";
+var POLICIES = ["static", "evidence", "strict"];
+var FIXED = [
+  "kernels",
+  "dtype",
+  "execution_provider",
+  "prompts",
+  "max_prompt_tokens",
+  "layers",
+  "shards",
+  "runs_on",
+  "runners",
+  "output"
+];
+function loosened(theirs, ours, root, place) {
+  const lines = [];
+  const shown = (value) => show(typeof value === "string" && value.startsWith(`${root}/`) ? relative(root, value) : value);
+  const say = (key, what, rule) => lines.push(`${place(key.replaceAll("_", "-"))}: ${what}; ${WHO} may ${rule}`);
+  for (const key of FIXED)
+    if (JSON.stringify(theirs[key]) !== JSON.stringify(ours[key]))
+      say(key, `${shown(theirs[key])} is not what the base branch has (${shown(ours[key])})`, "not change it");
+  for (const group of ["static", "numeric"])
+    for (const [key, value] of Object.entries(theirs[group])) {
+      const own = ours[group][key];
+      if (value !== own) say(`${group}.${key}`, `${String(value)} is not what the base branch has (${own})`, "not change it");
+    }
+  if (POLICIES.indexOf(theirs.policy) < POLICIES.indexOf(ours.policy))
+    say("policy", `${theirs.policy} is looser than ${ours.policy}, which the base branch has`, "only make it stricter");
+  if (ours.require_gpu && !theirs.require_gpu) say("require_gpu", "is true on the base branch", "not take it back");
+  const ids = (config) => config.models.map(({ id }) => id);
+  sayMissing("models", ids(theirs), ids(ours));
+  sayMissing("fail_on", theirs.fail_on, ours.fail_on);
+  for (const rule of theirs.allow) {
+    if (ours.allow.some((own) => covers(own, rule))) continue;
+    const kernel = rule.kernel === null ? "" : `, kernel ${show(rule.kernel)}`;
+    say(
+      "allow",
+      `${show(rule.model)}${kernel} up to ${rule.until} is not allowed on the base branch`,
+      "only take entries out or shorten them"
+    );
+  }
+  return lines;
+  function sayMissing(key, here, there) {
+    const missing = there.filter((entry) => !here.includes(entry));
+    if (missing.length > 0) say(key, `lacks ${missing.map(show).join(", ")}, which the base branch has`, "only add to it");
+  }
 }
-function outputsOf(report, files) {
-  const count = (verdict) => String(report.models.filter((model) => model.verdict === verdict).length);
-  return {
-    // VERDICTS goes from the worst to the best.
-    verdict: VERDICTS.find((verdict) => report.models.some((model) => model.verdict === verdict)) ?? "",
-    gate: files === null ? "fail" : report.gate,
-    "report-json": files?.json ?? "",
-    "report-markdown": files?.markdown ?? "",
-    models: String(report.models.length),
-    compatible: count("COMPATIBLE"),
-    warning: count("WARNING"),
-    incompatible: count("INCOMPATIBLE"),
-    "implementation-issue": count("IMPLEMENTATION_ISSUE"),
-    inconclusive: count("INCONCLUSIVE"),
-    matrix: "",
-    plan: ""
-  };
+function covers(own, { model, kernel, until }) {
+  return own.model === model && own.kernel === kernel && until <= own.until;
 }
 
-// src/github/publish.ts
-import { setTimeout as setTimeout2 } from "node:timers/promises";
+// src/github/outsider.ts
+init_errors();
 
 // src/github/api.ts
 var REQUEST_TIMEOUT_MS = 3e4;
@@ -430,8 +480,12 @@ function isForbidden(error) {
   const failure = describe(error);
   return (failure.status === 403 || failure.status === 404) && !isRateLimit(failure);
 }
+function isNotFound(error) {
+  return describe(error).status === 404;
+}
 function explain(error, fork) {
-  const { status, message: message2 } = describe(error);
+  const { status, message: said } = describe(error);
+  const message2 = plain(said, 300);
   if (status === null) return `no usable answer from GitHub (${message2})`;
   const answer = `(HTTP ${status}: ${message2})`;
   if (isRateLimit(describe(error))) return `GitHub's rate limit is used up ${answer}`;
@@ -440,6 +494,151 @@ function explain(error, fork) {
   if (status !== 403 && status !== 404) return `GitHub did not answer properly ${answer}`;
   return fork ? `the pull request comes from a fork, whose runs get a read-only token ${answer}` : `the token may not do this ${answer}`;
 }
+function remedy(error, permission) {
+  const failure = describe(error);
+  const { status } = failure;
+  if (status !== null && [401, 403, 404].includes(status) && !isRateLimit(failure)) return `It takes the permission ${permission}`;
+  if (status === 422) return "If it happens again, please report it";
+  return "Run the job again to have it";
+}
+
+// src/github/outsider.ts
+function ownersCommit({ name, pullRequest, followed, checkout }) {
+  if (name === "workflow_run") return followed?.fork === true ? { commit: checkout } : null;
+  return pullRequest?.fork === true ? { commit: pullRequest.base } : null;
+}
+async function loadGuarded(options, desk) {
+  const { event } = desk;
+  const owners = event === null ? null : ownersCommit(event);
+  const config = owners === null ? await loadConfig(options) : await loadForeign(options, owners.commit, desk);
+  if (event !== null && config.policy !== "static" && config.kernels !== null) await refuseKernels(event, config.kernels, owners !== null);
+  return config;
+}
+async function loadForeign(options, commit, desk) {
+  const { file, cwd, overrides = {} } = options;
+  const root = await realpath2(cwd);
+  const name = configName(file, cwd);
+  const path = name === void 0 ? null : resolve(cwd, name);
+  if (path !== null && !isInside(root, path))
+    return loadConfig({ ...options, confine: { root, own: keysOf(await readConfigFile(file, cwd)) } });
+  if (path !== null && await leadsOut(path, root))
+    throw new UsageError(`${name}: is a link out of the workspace; a pull request from another repository may not bring one`);
+  const source = await readConfigFile(file, cwd);
+  const { owned, problem } = await ownersFile(name === void 0 || file === void 0 ? CONFIG_NAMES : [name], cwd, commit, desk);
+  const confine = { root, own: keysOf(owned) };
+  const theirs = await loadConfig({ ...options, source, confine });
+  const models = overrides["models"] ?? (confine.own["models"] === void 0 ? theirs.models.map(({ id }) => id) : void 0);
+  const ours = await loadConfig({ ...options, source: owned, overrides: { ...overrides, models }, confine }).catch((error) => {
+    throw error instanceof UsageError ? new UsageError(`on the base branch: ${error.message.replaceAll("\n", "\non the base branch: ")}`) : error;
+  });
+  const place = (key) => source === null ? `there is no configuration file: ${key}` : `${source.name}: ${key}`;
+  const lines = loosened(theirs, ours, cwd, place);
+  if (lines.length === 0) return theirs;
+  const doubt = problem === null ? [] : [`The base branch was taken to have no configuration: ${problem}.`];
+  throw new UsageError([...lines, ...doubt].join("\n"));
+}
+async function ownersFile(names, cwd, commit, desk) {
+  const { event } = desk;
+  if (commit === null || event === null) return { owned: null, problem: "the event does not name its commit" };
+  if (desk.connect === null) return { owned: null, problem: "the input github-token is empty, and it takes a token to read it" };
+  try {
+    const octokit = await desk.connect();
+    for (const name of names) {
+      const path = resolve(cwd, name);
+      const text = await withRetries(() => textAt(octokit, event, inRepository(path, cwd), commit), desk.sleep);
+      if (text !== null) return { owned: parseConfigFile(text, name, path), problem: null };
+    }
+    return { owned: null, problem: null };
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`on the base branch: ${error.message}`);
+    return { owned: null, problem: `${explain(error, false)}; it takes the permission contents: read` };
+  }
+}
+async function textAt(octokit, { owner, repo }, path, ref) {
+  try {
+    const { data } = await octokit.rest.repos.getContent({ owner, repo, path, ref });
+    if (Array.isArray(data) || data.type !== "file") throw new Error(`${quote(path)} is no file there`);
+    if (data.encoding !== "base64") throw new Error(`${quote(path)} is too large there`);
+    return Buffer.from(data.content, "base64").toString("utf8");
+  } catch (error) {
+    if (isNotFound(error)) return null;
+    throw error;
+  }
+}
+function inRepository(path, cwd) {
+  return relative2(checkoutOf(dirname(path), cwd) ?? cwd, path).split(sep).join("/");
+}
+function checkoutOf(folder, cwd) {
+  for (let at = folder; isInside(cwd, at); at = dirname(at)) if (existsSync(join2(at, ".git"))) return at;
+  return null;
+}
+async function refuseKernels({ name, checkout }, kernels, stranger) {
+  if (stranger && (name === "pull_request_target" || name === "workflow_run"))
+    throw new UsageError(
+      `on ${name} the kernels of another repository would run with the token and the secrets of this one: judge them on pull_request, or use policy static, which runs none`
+    );
+  if (name === "pull_request_target" && checkout !== null && await commitOf(kernels) === checkout)
+    throw new UsageError(
+      `input kernels: ${quote(basename(kernels))} is checked out at the base branch, so the kernels of the pull request would not be judged: use the event pull_request`
+    );
+}
+async function commitOf(folder) {
+  try {
+    const real = await realpath2(folder);
+    let at = real;
+    while (!existsSync(join2(at, ".git")) && dirname(at) !== at) at = dirname(at);
+    const git = join2(at, ".git");
+    const head = (await readFile(join2(git, "HEAD"), "utf8")).trim();
+    const ref = /^ref: (refs\/[\w./-]+)$/.exec(head)?.[1];
+    if (ref === void 0) return head;
+    const loose = await readFile(join2(git, ...ref.split("/")), "utf8").catch(() => null);
+    if (loose !== null) return loose.trim();
+    const packed = await readFile(join2(git, "packed-refs"), "utf8");
+    return packed.split("\n").find((line) => line.endsWith(` ${ref}`))?.split(" ")[0] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+// src/github/outputs.ts
+var NO_REPORT = {
+  verdict: "",
+  gate: "fail",
+  "report-json": "",
+  "report-markdown": "",
+  models: "",
+  compatible: "",
+  warning: "",
+  incompatible: "",
+  "implementation-issue": "",
+  inconclusive: "",
+  matrix: "",
+  plan: ""
+};
+function outputsOfPlan(matrix, plan2) {
+  return { ...NO_REPORT, matrix, plan: plan2 };
+}
+function outputsOf(report, files) {
+  const count = (verdict) => String(report.models.filter((model) => model.verdict === verdict).length);
+  return {
+    // VERDICTS goes from the worst to the best.
+    verdict: VERDICTS.find((verdict) => report.models.some((model) => model.verdict === verdict)) ?? "",
+    gate: files === null ? "fail" : report.gate,
+    "report-json": files?.json ?? "",
+    "report-markdown": files?.markdown ?? "",
+    models: String(report.models.length),
+    compatible: count("COMPATIBLE"),
+    warning: count("WARNING"),
+    incompatible: count("INCOMPATIBLE"),
+    "implementation-issue": count("IMPLEMENTATION_ISSUE"),
+    inconclusive: count("INCONCLUSIVE"),
+    matrix: "",
+    plan: ""
+  };
+}
+
+// src/github/publish.ts
+import { setTimeout as setTimeout2 } from "node:timers/promises";
 
 // src/github/comment.ts
 var MAX_COMMENT_BYTES = 65e3;
@@ -447,16 +646,21 @@ var ACTIONS_BOT = "github-actions[bot]";
 function markerPrefix(key) {
   return `<!-- fused-compat:${key} `;
 }
+function origin(report, { sha, runUrl }) {
+  const attempt2 = /\/attempts\/(\d+)$/.exec(runUrl ?? "")?.[1];
+  const run2 = runUrl === null ? "" : ` · [run${attempt2 === void 0 ? "" : `, attempt ${attempt2}`}](${runUrl})`;
+  return `<sub>fused-compat ${html(report.tool.version)} · commit ${sha}${run2}</sub>`;
+}
 function commentBody(report, key, event) {
-  const run2 = event.runUrl === null ? "" : ` · [run](${event.runUrl})`;
   const head = `${markerPrefix(key)}v1 -->
 `;
   const foot = `
 
-<sub>fused-compat ${report.tool.version} · commit ${event.sha}${run2}</sub>
+${origin(report, event)}
 `;
   const budget = MAX_COMMENT_BYTES - Buffer.byteLength(head) - Buffer.byteLength(foot);
-  return Buffer.from(head + renderMarkdown(report, { budget }).trimEnd() + foot).toString();
+  const rest = event.runUrl === null ? "report.json" : `the [summary of the run](${event.runUrl}) and report.json`;
+  return Buffer.from(head + renderMarkdown(report, { budget, rest }).trimEnd() + foot).toString();
 }
 async function findCandidates(octokit, event, pull, key) {
   const { owner, repo } = event;
@@ -557,7 +761,7 @@ async function attempt(what, permission, desk, act) {
     await withRetries(() => act(octokit, event), sleep);
   } catch (error) {
     const fork = event.pullRequest?.fork ?? false;
-    const line = `No ${what}: ${explain(error, fork)}. It takes the permission ${permission}; the result of the gate stays as it is.`;
+    const line = `No ${what}: ${explain(error, fork)}. ${remedy(error, permission)}; the result of the gate stays as it is.`;
     if (fork) log.info(line);
     else log.warning(line);
   }
@@ -585,7 +789,7 @@ async function findPullRequest(octokit, { owner, repo, sha }, head) {
   const { data } = await octokit.rest.pulls.list({ owner, repo, head, state: "open", per_page: 100 });
   if (!Array.isArray(data)) throw new Error("the list of pull requests is not a list");
   const found = data.find((pull) => pull.head.sha === sha);
-  return found === void 0 ? null : { number: found.number, headSha: sha, fork: false };
+  return found === void 0 ? null : { number: found.number, headSha: sha, fork: false, base: null };
 }
 async function postComment(report, { comment, commentKey }, desk) {
   if (comment === "never") return;
@@ -638,21 +842,25 @@ function redactData(data, redact) {
 // src/github/summary.ts
 import { appendFile, stat } from "node:fs/promises";
 var MAX_SUMMARY_BYTES = 1024 * 1024;
-async function writeSummary(report, file) {
+async function writeSummary(report, file, event = null) {
   if (file === void 0 || file === "") return false;
   const used = await stat(file).then(
     ({ size }) => size,
     () => 0
   );
   const before = used > 0 ? "\n\n" : "";
-  const budget = MAX_SUMMARY_BYTES - used - before.length - 1;
-  await appendFile(file, `${before}${renderMarkdown(report, { budget }).trimEnd()}
-`);
+  const after = event === null ? "\n" : `
+
+${origin(report, event)}
+`;
+  const budget = MAX_SUMMARY_BYTES - used - before.length - Buffer.byteLength(after);
+  await appendFile(file, `${before}${renderMarkdown(report, { budget }).trimEnd()}${after}`);
   return true;
 }
 
 // src/action.ts
 var SECRETS = ["HF_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
+var REFUSED_SHOWN = 3;
 function setOutputs(outputs) {
   for (const [name, value] of Object.entries(outputs)) setOutput(name, value);
 }
@@ -670,32 +878,33 @@ async function main() {
   const log = createLog(core_exports, redact);
   setOutputs(NO_REPORT);
   const desk = await openDesk(process.env, token, log, redact);
-  const run2 = { desk, redact, cancelled, env: hfToken === "" ? process.env : { ...process.env, HF_TOKEN: hfToken } };
-  let posting = null;
+  const run2 = { desk, redact, secrets, cancelled, env: hfToken === "" ? process.env : { ...process.env, HF_TOKEN: hfToken } };
+  let statusContext = null;
   try {
+    statusContext = readStatusContext(getInput);
     const mode = readMode(getInput);
     const shard = readShard(getInput, mode);
+    if (mode === "plan" || mode === "shard") statusContext = null;
     if (mode === "plan") await plan(run2);
     else if (mode === "shard") await judgeShard(shard, run2);
-    else {
-      posting = readPosting(getInput);
-      await (mode === "merge" ? merge : check)(posting, run2);
-    }
+    else await (mode === "merge" ? merge : check)(readPosting(getInput), run2);
   } catch (error) {
     const reason = redact(reasonOf2(error));
-    if (posting !== null) await postStatus(statusOfFailure(reason), posting, desk);
+    await postStatus(statusOfFailure(reason), { statusContext }, desk);
     setFailed(reason.split("\n").map(plainLine).join("\n"));
     if (!(error instanceof UsageError) && error instanceof Error) debug(redact(error.stack ?? ""));
   }
 }
-function configOfInputs() {
-  return loadConfig({ ...readConfigInputs(getInput), cwd: process.cwd(), nameOverride: nameInput });
+function configOfInputs({ desk }) {
+  return loadGuarded({ ...readConfigInputs(getInput), cwd: process.cwd(), nameOverride: nameInput }, desk);
 }
 async function judge(config, { desk, redact, env, cancelled }) {
   const { log } = desk;
   const cache = readCache(getInput, process.env) ? actionsCache({ env: process.env, log: log.info }) : null;
-  const gate = await import("./gate-LKFZFVO4.js");
-  const edges = { log: (line) => log.info(line), env, signal: cancelled, ...cache === null ? {} : { shared: cache } };
+  const gate = await import("./gate-E47OAOWK.js");
+  const reference_cache = readReferenceCache(getInput, process.env, process.cwd(), desk.event?.pullRequest?.fork ?? false);
+  const own = { env, signal: cancelled, reference_cache, ...cache === null ? {} : { shared: cache } };
+  const edges = { log: (line) => log.info(line), ...own };
   const report = redactData(await gate.check(config, edges), redact);
   const saveCache = async () => {
     if (cache !== null && !cancelled.aborted) await Promise.race([cache.saveAll(), once(cancelled, "abort")]);
@@ -703,28 +912,35 @@ async function judge(config, { desk, redact, env, cancelled }) {
   return { report, saveCache };
 }
 async function check(posting, run2) {
-  const config = await configOfInputs();
+  const config = await configOfInputs(run2);
   const { report, saveCache } = await judge(config, run2);
   await publish(report, config.output, posting, run2);
   await saveCache();
 }
-async function plan({ desk, redact, env }) {
-  const { planRun, writePlan } = await import("./plan-run-6X52NIMI.js");
-  const config = await configOfInputs();
+async function plan(run2) {
+  const { desk, env } = run2;
+  const { planRun, writePlan } = await import("./plan-run-43HZTMF4.js");
+  const config = await configOfInputs(run2);
   const { plan: made, matrix, notes } = await planRun(config, momentOf(desk), env, desk.log.info);
   for (const note of notes) desk.log.warning(note);
-  if (redact(matrix) !== matrix)
-    throw new UsageError(
-      "models: the matrix holds a secret of this job, or what looks like a token; GitHub would drop it. Rename the model."
-    );
+  refuseMasked(matrix, config, run2);
   const file = await writePlan(made, config.output);
   setOutputs(outputsOfPlan(matrix, file));
   for (const { name, models } of made.shards) desk.log.info(`shard ${name}: ${models.join(", ")}`);
 }
+function refuseMasked(matrix, { models, runs_on, runners }, { redact, secrets }) {
+  const isMasked = (text) => redact(text) !== text || secrets.some((secret) => text.includes(secret) || text.includes(JSON.stringify(secret).slice(1, -1)));
+  if (!isMasked(matrix)) return;
+  const named = models.flatMap(({ id }, index) => isMasked(id) ? [`models[${index}]`] : []);
+  const labels = isMasked(JSON.stringify([runs_on, runners])) ? ["runs-on"] : [];
+  throw new UsageError(
+    `${[...named, ...labels].slice(0, 10).join(", ") || "models"}: the matrix holds a secret of this job, or what looks like a token. GitHub would drop the whole output and run no job: write that entry otherwise, or keep the secret out of this job`
+  );
+}
 async function judgeShard(entryText, run2) {
-  const { entryFromMatrix, shardConfig, stamped, stampOf } = await import("./shard-MAIDUFKW.js");
+  const { entryFromMatrix, shardConfig, stamped, stampOf } = await import("./shard-UNHHPQVP.js");
   const entry = entryFromMatrix(entryText, "input shard");
-  const config = shardConfig(await configOfInputs(), entry, process.cwd());
+  const config = shardConfig(await configOfInputs(run2), entry, process.cwd());
   const { report: bare, saveCache } = await judge(config, run2);
   const report = stamped(bare, stampOf(entry, momentOf(run2.desk)));
   const files = await writeReport(report, config.output);
@@ -736,34 +952,38 @@ async function judgeShard(entryText, run2) {
 async function merge(posting, run2) {
   const { desk, redact } = run2;
   if (desk.event !== null) desk.event = eventOfReports(desk.event);
-  const [{ readArrived }, { merge: join2 }, { readBaseline }] = await Promise.all([
-    import("./arrived-CVVXN46U.js"),
-    import("./merge-WJ4VNBVW.js"),
-    import("./baseline-GZ5RCKCK.js")
+  const [{ readArrived }, { merge: join3 }, { readBaseline }] = await Promise.all([
+    import("./arrived-WSO2UUJ2.js"),
+    import("./merge-E5B2XU5Z.js"),
+    import("./baseline-VMXJHB2T.js")
   ]);
   const { parts, failOn, baseline, output } = readMergeInputs(getInput);
   const fail_on = failOn === "" ? null : loadFailOn(failOn, nameInput("fail-on"));
   const arrived = await readArrived(parts, process.cwd());
-  const { report, notes } = join2(arrived, {
+  const { report, notes, refused } = join3(arrived, {
     commit: desk.event?.sha ?? null,
+    attempt: desk.event === null ? null : desk.event.followed?.attempt ?? attemptOf(process.env),
     fail_on,
-    baseline: baseline === "" ? null : await readBaseline(resolve(baseline))
+    baseline: baseline === "" ? null : await readBaseline(resolve2(baseline))
   });
   for (const note of notes) desk.log.info(note);
-  await publish(redactData(report, redact), resolve(output), posting, run2);
+  for (const [index, line] of refused.entries()) desk.log[index < REFUSED_SHOWN ? "warning" : "info"](`Not used: ${line}`);
+  await publish(redactData(report, redact), resolve2(output), posting, run2);
 }
 function momentOf({ event }) {
   return { cwd: process.cwd(), commit: event?.sha ?? null, attempt: attemptOf(process.env) };
 }
 async function publish(report, folder, posting, { desk, cancelled }) {
-  const { log } = desk;
+  const { log, event } = desk;
   const { files, problem } = await writeReport(report, folder).then(
     (written) => ({ files: written, problem: null }),
     (error) => ({ files: null, problem: desk.redact(error instanceof Error ? error.message : String(error)) })
   );
   setOutputs(outputsOf(report, files));
   log.block(renderTerminal(report, { color: false }));
-  await writeSummary(report, process.env["GITHUB_STEP_SUMMARY"]).catch((error) => log.warning(`No job summary: ${String(error)}`));
+  await writeSummary(report, process.env["GITHUB_STEP_SUMMARY"], event).catch(
+    (error) => log.warning(`No job summary: ${String(error)}`)
+  );
   if (cancelled.aborted && wasCancelled(report.models)) {
     log.info("No comment and no commit status: the job was cancelled, and the run that takes its place writes them.");
     setFailed(`cancelled: ${gateLine(report)}`);

@@ -4,19 +4,20 @@ import {
   package_default
 } from "./chunk-WXPIR4WJ.js";
 import {
+  keptRoot,
   loadConfig,
   loadFailOn
-} from "./chunk-UK3HOMEB.js";
+} from "./chunk-Y7NE2JUZ.js";
+import "./chunk-HEL6FPUC.js";
+import {
+  plain
+} from "./chunk-4PW6NF73.js";
 import "./chunk-2WZLVRTP.js";
 import {
   ModelError,
   UsageError,
   init_errors
-} from "./chunk-LNJXDEHV.js";
-import "./chunk-HEL6FPUC.js";
-import {
-  plain
-} from "./chunk-4PW6NF73.js";
+} from "./chunk-QZ7MPQQF.js";
 import {
   __commonJS,
   __require,
@@ -3483,8 +3484,12 @@ async function check(models, options, edges) {
   });
   if (options.shard !== void 0) return checkShard(config, options.shard, options, edges);
   if (options.plan !== void 0) throw new UsageError("--plan: tells which models a shard has; give --shard K/N with it");
-  const report = await withProgress(edges, options.quiet, async (run2) => (await edges.loadGate()).check(config, run2));
+  const report = await judge(config, options, edges);
   return deliver(report, config.output, options, edges);
+}
+function judge(config, { quiet, referenceCache }, edges) {
+  const reference_cache = keptRoot(referenceCache, edges.env, edges.cwd);
+  return withProgress(edges, quiet, async (run2) => (await edges.loadGate()).check(config, { ...run2, reference_cache }));
 }
 function judging(models, options) {
   return {
@@ -3501,19 +3506,19 @@ function judging(models, options) {
   };
 }
 async function checkShard(config, shard, options, edges) {
-  const { entryFromPlan, shardConfig, stamped, stampOf } = await import("./shard-MAIDUFKW.js");
+  const { entryFromPlan, shardConfig, stamped, stampOf } = await import("./shard-UNHHPQVP.js");
   const file = options.plan ?? join(DEFAULT_OUTPUT, PLAN_FILE);
   const entry = await entryFromPlan(shard, resolve(edges.cwd, file), file);
   const own = shardConfig(config, entry, edges.cwd);
   const moment = await momentOf(edges);
-  const report = await withProgress(edges, options.quiet, async (run2) => (await edges.loadGate()).check(own, run2));
+  const report = await judge(own, options, edges);
   const code = await deliver(stamped(report, stampOf(entry, moment)), config.output, options, edges);
   return code === 1 ? 0 : code;
 }
 async function plan(models, options, edges) {
   const overrides = { ...judging(models, options), output: options.output, shards: options.shards, "runs-on": options.runsOn };
   const config = await loadConfig({ file: options.config, overrides, cwd: edges.cwd, nameOverride: nameOption });
-  const { planRun, writePlan } = await import("./plan-run-6X52NIMI.js");
+  const { planRun, writePlan } = await import("./plan-run-43HZTMF4.js");
   const { plan: made, matrix, notes } = await planRun(config, await momentOf(edges), edges.env);
   for (const note of notes) edges.stderr.write(`note: ${plain(note, 2e3)}
 `);
@@ -3525,22 +3530,22 @@ async function plan(models, options, edges) {
 async function merge(folders, options, edges) {
   const failOn = options.failOn === void 0 ? null : loadFailOn(options.failOn, "--fail-on");
   const [{ readArrived }, { merge: joinReports }, { readBaseline }] = await Promise.all([
-    import("./arrived-CVVXN46U.js"),
-    import("./merge-WJ4VNBVW.js"),
-    import("./baseline-GZ5RCKCK.js")
+    import("./arrived-WSO2UUJ2.js"),
+    import("./merge-E5B2XU5Z.js"),
+    import("./baseline-VMXJHB2T.js")
   ]);
   const { commit } = await momentOf(edges);
-  const { report, notes } = joinReports(await readArrived(folders, edges.cwd), {
+  const { report, notes, refused } = joinReports(await readArrived(folders, edges.cwd), {
     commit,
     fail_on: failOn,
     baseline: options.baseline === void 0 ? null : await readBaseline(resolve(edges.cwd, options.baseline))
   });
-  for (const note of notes) edges.stderr.write(`note: ${plain(note, 2e3)}
+  for (const note of [...notes, ...refused]) edges.stderr.write(`note: ${plain(note, 2e3)}
 `);
   return deliver(report, resolve(edges.cwd, options.output), options, edges);
 }
 async function momentOf({ cwd, env }) {
-  const { attemptOf, readEvent } = await import("./event-N5BPFR5W.js");
+  const { attemptOf, readEvent } = await import("./event-SHX73FKE.js");
   const event = await readEvent(env).catch(() => null);
   return { cwd, commit: event?.sha ?? null, attempt: attemptOf(env) };
 }
@@ -3568,7 +3573,7 @@ async function reference(model, options, edges) {
   return 0;
 }
 async function kernels(path, { format }, { stdout, cwd }) {
-  const { loadManifests } = await import("./manifest-HGG7N3S2.js");
+  const { loadManifests } = await import("./manifest-R2WTNVEA.js");
   const found = path === void 0 ? (await import("./shipped-4SSXN6RW.js")).SHIPPED_KERNELS : await loadManifests(resolve(cwd, path));
   if (format === "json") stdout.write(`${JSON.stringify(found, null, 2)}
 `);
@@ -3595,7 +3600,7 @@ async function deliver(report, folder, options, edges) {
   stdout.write(await rendered(report, options, edges));
   let unwritten = false;
   if (folder !== null) {
-    const { writeReport } = await import("./write-HK52YKST.js");
+    const { writeReport } = await import("./write-A3M5X3JU.js");
     try {
       const { markdown } = await writeReport(report, folder);
       if (options.format === "table" && options.quiet !== true)
@@ -3610,9 +3615,9 @@ async function deliver(report, folder, options, edges) {
   return unwritten ? 3 : 0;
 }
 async function rendered(report, { format, quiet }, { stdout, env }) {
-  if (format === "json") return (await import("./write-HK52YKST.js")).serializeReport(report);
-  if (format === "markdown") return (await import("./markdown-JKDJLXD4.js")).renderMarkdown(report);
-  const { renderGateLine, renderTerminal } = await import("./terminal-RGANXJ6W.js");
+  if (format === "json") return (await import("./write-A3M5X3JU.js")).serializeReport(report);
+  if (format === "markdown") return (await import("./markdown-VE3SJXJI.js")).renderMarkdown(report);
+  const { renderGateLine, renderTerminal } = await import("./terminal-A34HDOMC.js");
   const terminal = { color: isColorful(stdout, env), columns: stdout.isTTY === true ? widthOf(stdout) : void 0 };
   return quiet === true ? renderGateLine(report, terminal) : renderTerminal(report, terminal);
 }
@@ -3707,7 +3712,11 @@ function build(edges, done) {
 }
 function addCheck(program2, edges, done) {
   const command = program2.command("check").summary("judge kernels on models (the main job)").description("Runs the static check and the numeric diff on every model, prints a table of verdicts, and exits by the gate.");
-  addJudging(command).option("--output <dir>", "folder for report.json and report.md (default: fused-compat-report)").addOption(formatOption()).option("--jobs <number>", "models judged at the same time (default: 8 under policy static, else one per processor, up to 4)").option("--baseline <file>", "report.json of the base branch to compare with; it never changes the gate").option("--quiet", "no progress, and only the line of the gate").option("--shard <k/n>", "judge shard K of the N of a plan; exits with 0 when its report was written: merge has the gate").option("--plan <file>", "plan of --shard (default: fused-compat-report/plan.json)").addHelpText("after", EXIT_CODES).action(async (models, options) => {
+  addJudging(command).option("--output <dir>", "folder for report.json and report.md (default: fused-compat-report)").addOption(formatOption()).option("--jobs <number>", "models judged at the same time (default: 8 under policy static, else one per processor, up to 4)").option("--baseline <file>", "report.json of the base branch to compare with; it never changes the gate").option(
+    "--reference-cache <dir>",
+    "folder in which results of the reference are kept between runs, or none; auto: fused-compat/reference in your cache folder",
+    "auto"
+  ).option("--quiet", "no progress, and only the line of the gate").option("--shard <k/n>", "judge shard K of the N of a plan; exits with 0 when its report was written: merge has the gate").option("--plan <file>", "plan of --shard (default: fused-compat-report/plan.json)").addHelpText("after", EXIT_CODES).action(async (models, options) => {
     done(await check(models, options, edges));
   });
 }
@@ -3780,6 +3789,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  loadGate: () => import("./gate-LKFZFVO4.js")
+  loadGate: () => import("./gate-E47OAOWK.js")
 });
 process.stdout.write("", () => process.exit());

@@ -8,24 +8,17 @@ import {
 } from "./chunk-JLC4LN5G.js";
 import {
   onnxruntimeKernel
-} from "./chunk-JMHCOIXK.js";
+} from "./chunk-4DGZTBPR.js";
 import {
   DeviceLost,
-  KernelError,
-  loadOnnxRuntime,
-  onnxruntimeVersion
-} from "./chunk-4SO4OL4G.js";
-import {
-  firstLine,
-  init_native,
-  loadPacked
-} from "./chunk-YCDPH4TM.js";
+  KernelError
+} from "./chunk-S7CZWMKT.js";
 import {
   bfloat16ToFloat32,
   float16ToFloat32,
   roundToBfloat16,
   roundToFloat16
-} from "./chunk-TJ7CQXT4.js";
+} from "./chunk-OKHQOVWE.js";
 import {
   callSizes,
   contractInputs,
@@ -36,7 +29,17 @@ import {
   printable,
   quote
 } from "./chunk-NAEFPM7V.js";
-import "./chunk-LNJXDEHV.js";
+import "./chunk-CPCJPNV6.js";
+import {
+  loadOnnxRuntime,
+  onnxruntimeVersion
+} from "./chunk-TIIBBJE5.js";
+import {
+  firstLine,
+  init_native,
+  loadPacked
+} from "./chunk-AHTNRT6P.js";
+import "./chunk-QZ7MPQQF.js";
 import "./chunk-H45APEIH.js";
 
 // src/kernels/cuda.ts
@@ -54,7 +57,7 @@ async function loadKoffi() {
     const folder = fileURLToPath(new URL(`./native/${host}`, import.meta.url));
     if (!existsSync(folder)) return createRequire(import.meta.url)("koffi");
     await loadPacked("koffi", { folder, env: process.env, load: createRequire(import.meta.url) });
-    return await import("./indirect-SQ4VG324.js");
+    return await import("./indirect-5CXSFGNN.js");
   } catch (error) {
     throw new KernelError(
       `koffi, with which fused-compat calls CUDA, could not be loaded (${firstLine(error)}); it comes with fused-compat for linux-x64`

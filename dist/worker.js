@@ -13,6 +13,7 @@ import {
   generate,
   joinPrompts,
   joinRows,
+  keeperOf,
   laneInputs,
   laneOutputs,
   logitsMeter,
@@ -21,41 +22,40 @@ import {
   perSegment,
   readTexts,
   refuseUnlessRunnable,
+  remembered,
   roomAfter,
   rotaryAt,
   rows,
   runSite,
   runStep,
+  sameRecipe,
   seesOtherTokens,
   siteWeights,
   validRecipes,
   walk,
   wholeTensor
-} from "./chunk-UW55VCQA.js";
+} from "./chunk-7CMXJOEI.js";
 import {
   openCheckpoint,
   openFolder,
   readModelConfig
-} from "./chunk-5YWS6ONB.js";
+} from "./chunk-TCVENN23.js";
 import {
   unfusedName
 } from "./chunk-CPDI2S7W.js";
 import {
-  attentionMask,
-  createOpRunner,
-  onnxruntimeKernel,
-  roundsBeforeWeight
-} from "./chunk-JMHCOIXK.js";
+  onnxruntimeKernel
+} from "./chunk-4DGZTBPR.js";
 import {
   KernelError,
-  loadOnnxRuntime,
-  onnxruntimeVersion,
+  LARGEST_FINITE,
+  elsewhere,
+  limitOf,
   roundToServing
-} from "./chunk-4SO4OL4G.js";
-import "./chunk-YCDPH4TM.js";
+} from "./chunk-S7CZWMKT.js";
 import {
   roundToFloat16
-} from "./chunk-TJ7CQXT4.js";
+} from "./chunk-OKHQOVWE.js";
 import {
   CONTRACTS
 } from "./chunk-OWGKBW5B.js";
@@ -63,14 +63,28 @@ import {
   printable
 } from "./chunk-NAEFPM7V.js";
 import {
+  startHands
+} from "./chunk-QBZB7LDU.js";
+import {
+  attentionMask,
+  createOpRunner,
+  roundsBeforeWeight
+} from "./chunk-CPCJPNV6.js";
+import {
+  loadOnnxRuntime,
+  onnxruntimeVersion
+} from "./chunk-TIIBBJE5.js";
+import "./chunk-AHTNRT6P.js";
+import {
   ModelError,
-  init_errors
-} from "./chunk-LNJXDEHV.js";
+  init_errors,
+  plainError
+} from "./chunk-QZ7MPQQF.js";
 import "./chunk-H45APEIH.js";
 
 // src/worker.ts
 init_errors();
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 
 // src/diff/numeric-diff.ts
 init_errors();
@@ -204,7 +218,102 @@ function place(kernels, sitesOf, preferred) {
   return placed.sort((a, b) => a.site.start - b.site.start);
 }
 
+// src/diff/rows.ts
+function wrongRows({ fused, oracle, measure: measure2, rows: rows2 }, ratio) {
+  const width = oracle.length / rows2.length;
+  return [...rows2.keys()].filter((i) => {
+    let sum = 0;
+    for (let at = i * width; at < (i + 1) * width; at++) {
+      if (!Number.isFinite(oracle[at])) continue;
+      const error = Math.abs(fused[at] - oracle[at]);
+      if (!(error <= ratio * measure2.max_floor)) return true;
+      sum += error * error;
+    }
+    return Math.sqrt(sum / width) > ratio * measure2.rms_floor;
+  });
+}
+function describeRows(output, compared, wrong, written) {
+  if (wrong.length === 0) return null;
+  const named2 = wrong.map((i) => compared.rows[i]);
+  const words3 = wrong.length === compared.rows.length && wrong.length > 1 ? `all ${wrong.length} rows` : rowNames(named2);
+  const [is, was] = wrong.length === 1 ? ["is", "was"] : ["are", "were"];
+  if (!written) return `${words3} of ${output} ${was} not written`;
+  return `${words3} of ${output} ${is} ${fault(compared, wrong)}`;
+}
+function tokenName({ segments }, token) {
+  const prompt = segments.findIndex(({ end }) => token < end);
+  const position = `position ${token - (segments[prompt]?.start ?? 0)}`;
+  return segments.length > 1 ? `prompt ${prompt + 1}, ${position}` : position;
+}
+function rowNames(rows2) {
+  const first = rows2[0];
+  const last = rows2.at(-1);
+  if (rows2.length === 1) return `row ${first}`;
+  const step = rows2[1] - first;
+  if (step > 1 && rows2.length > 3 && rows2.every((row, i) => row === first + i * step)) {
+    return `every ${ordinal(step)} row from ${first} to ${last}`;
+  }
+  const ranges = [];
+  for (const row of rows2) {
+    const open = ranges.at(-1);
+    if (open !== void 0 && open[1] === row - 1) open[1] = row;
+    else ranges.push([row, row]);
+  }
+  const shown = ranges.slice(0, RANGES_SHOWN);
+  const left = rows2.length - shown.reduce((sum, [start, end]) => sum + end - start + 1, 0);
+  const names = [
+    ...shown.map(([start, end]) => start === end ? `${start}` : `${start} to ${end}`),
+    ...left > 0 ? [`${left} more`] : []
+  ];
+  return `rows ${names.length === 1 ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`}`;
+}
+var RANGES_SHOWN = 4;
+function ordinal(n) {
+  const tens = n % 100;
+  const ending = tens >= 11 && tens <= 13 ? "th" : ["th", "st", "nd", "rd"][n % 10] ?? "th";
+  return `${n}${ending}`;
+}
+var ONE_FACTOR = 0.02;
+var LEAST_FACTOR = 1e-3;
+function fault({ fused, oracle, measure: measure2, rows: rows2 }, wrong) {
+  const width = oracle.length / rows2.length;
+  const seen = { finite: 0, nan: 0, zero: 0, largest: 0 };
+  const factors = [];
+  for (const row of wrong) {
+    for (let at = row * width; at < (row + 1) * width; at++) {
+      const value = fused[at];
+      const expected = oracle[at];
+      if (!Number.isFinite(value)) {
+        if (Number.isFinite(expected)) seen.nan++;
+        continue;
+      }
+      seen.finite++;
+      if (value === 0) seen.zero++;
+      seen.largest = Math.max(seen.largest, Math.abs(value - expected));
+      if (Math.abs(expected) >= measure2.rms_oracle / 16 && expected !== 0) factors.push(value / expected);
+    }
+  }
+  if (seen.nan > 0) return seen.finite === 0 ? "NaN or infinite" : `NaN or infinite in ${seen.nan} of ${seen.nan + seen.finite} elements`;
+  if (seen.zero === seen.finite) return "0";
+  const mean = factors.reduce((sum, factor) => sum + factor, 0) / Math.max(1, factors.length);
+  const alike = factors.length > 1 && factors.every((factor) => Math.abs(factor / mean - 1) < ONE_FACTOR);
+  if (alike && Math.abs(mean - 1) > LEAST_FACTOR) return `off by a factor of ${mean.toPrecision(4)}`;
+  return `wrong (by up to ${seen.largest.toPrecision(2)}; correct ones by ${measure2.max_floor.toPrecision(2)})`;
+}
+function differingRows(a, b) {
+  for (const [name, { data, shape }] of Object.entries(a)) {
+    const other = b[name].data;
+    const width = data.length / (shape[0] ?? 1);
+    const wrong = /* @__PURE__ */ new Set();
+    for (let at = 0; at < data.length; at++)
+      if (data[at] !== other[at] && !Object.is(data[at], other[at])) wrong.add(Math.floor(at / width));
+    if (wrong.size > 0) return { rows: rowNames([...wrong]), count: wrong.size, name, was: wrong.size === 1 ? "was" : "were" };
+  }
+  return null;
+}
+
 // src/diff/model-level.ts
+var LEAST_RELATIVE = 1e-9;
 var LEAST_KL = 1e-14;
 function layerMeter(program, lanes) {
   const relative = program.layer_outputs.map(() => []);
@@ -216,7 +325,7 @@ function layerMeter(program, lanes) {
     const layer = program.layer_outputs.indexOf(value);
     if (layer < 0) final[lane] = error;
     else {
-      relative[layer][lane] = error / size;
+      relative[layer][lane] = error === 0 ? 0 : error / size;
       absolute[layer][lane] = error;
     }
   };
@@ -301,24 +410,24 @@ function assemblyLevel(evidence, assembly) {
       detail: failure
     };
   }
-  return { ...base, ...judgeLogits(logits, recipes.length, lane, ratio, limits) };
+  return { ...base, ...judgeLogits(logits, evidence.sequence, recipes.length, lane, ratio, limits) };
 }
-function judgeLogits(logits, recipes, lane, ratio, limits) {
+function judgeLogits(logits, sequence, recipes, lane, ratio, limits) {
   const broken = (index) => logits.non_finite[index] ?? 0;
-  if (broken(0) > 0)
-    return { status: "inconclusive", detail: `the oracle's own logits are not finite at ${broken(0)} of ${logits.positions} positions` };
+  const at = (index) => `at ${broken(index)} of ${logits.positions} positions (the first: ${tokenName(sequence, logits.first_non_finite[index] ?? 0)})`;
+  if (broken(0) > 0) return { status: "inconclusive", detail: `the oracle's own logits are not finite ${at(0)}` };
   for (let i = 0; i < recipes; i++) {
     if (broken(i + 1) > 0) {
       return {
         status: "inconclusive",
-        detail: `a valid recipe overflows the serving dtype at ${broken(i + 1)} of ${logits.positions} positions, so there is no noise floor`
+        detail: `the logits of a valid recipe overflow the serving dtype ${at(i + 1)}, so there is no noise floor`
       };
     }
   }
   if (broken(lane + 1) > 0)
     return {
       status: "fail",
-      detail: `the fused model's logits are NaN or infinite at ${broken(lane + 1)} of ${logits.positions} positions`
+      detail: `the fused model's logits are NaN or infinite ${at(lane + 1)}`
     };
   const flips = logits.decisive_flips[lane] ?? 0;
   if (flips > 0)
@@ -349,7 +458,7 @@ function layerTable({ program, recipes, layers, injected }, placements, lane) {
 function leftFloor({ recipes, layers, limits }, lane) {
   const layer = layers.relative.findIndex((relative) => {
     const error = relative[lane];
-    return error !== void 0 && !(error <= limits.pass_ratio * Math.max(...recipes.map((_name, i) => relative[i] ?? NaN)));
+    return error !== void 0 && !(error <= limits.pass_ratio * Math.max(LEAST_RELATIVE, ...recipes.map((_name, i) => relative[i] ?? NaN)));
   });
   return layer < 0 ? null : layer;
 }
@@ -444,7 +553,7 @@ function walkTrial(context) {
     return subsets.map((_, lane) => {
       if (failures[lane]?.length !== 0) return { reproduces: false, kl_ratio: null };
       const ratio = logits.kl[lane] / Math.max(level.kl_floor ?? 0, LEAST_KL);
-      const { status } = judgeLogits(logits, 0, lane, ratio, limits);
+      const { status } = judgeLogits(logits, context.sequence, 0, lane, ratio, limits);
       return {
         reproduces: SEVERITY.indexOf(status) >= SEVERITY.indexOf(level.status) && status !== "inconclusive",
         kl_ratio: Number.isFinite(ratio) ? ratio : null
@@ -455,16 +564,37 @@ function walkTrial(context) {
 
 // src/diff/measure.ts
 var UNIT_ROUNDOFF = { bfloat16: 2 ** -8, float16: 2 ** -11, float32: 2 ** -24 };
-function measure(fused, oracle, recipes, dtype) {
-  const eager2 = recipes[0];
-  const rounded = roundToServing(Float32Array.from(oracle), dtype);
-  const error = errors(fused, oracle);
-  const recipeErrors = recipes.map((recipe) => errors(recipe, oracle));
-  const eagerError = recipeErrors[0];
-  const roundingError = errors(rounded, oracle);
+var LEAST_FLOOR = {
+  bfloat16: 2 ** -126,
+  float16: 2 ** -24 / Math.sqrt(12),
+  float32: 2 ** -126
+};
+function yardstick(oracle, recipes, dtype, floors = floorsOf(oracle, recipes, dtype)) {
+  const [rms_oracle = NaN, rms_floor = NaN, max_floor = NaN, scale_floor = NaN] = floors;
+  return { dtype, oracle, recipes, rms_oracle, rms_floor, max_floor, scale_floor, inverse: inverses(oracle, rms_oracle) };
+}
+function floorsOf(oracle, recipes, dtype) {
+  const rounded = roundToServing(new Float32Array(oracle), dtype);
   const rmsOracle = rootMeanSquare(oracle);
-  const least = UNIT_ROUNDOFF[dtype] * rmsOracle * 2 ** -4;
-  const threshold = rmsOracle / 16;
+  const inverse = inverses(oracle, rmsOracle);
+  const recipeErrors = [...new Set(recipes)].map((recipe) => errors(recipe, oracle, inverse));
+  const roundingError = errors(rounded, oracle, inverse);
+  const least = Math.max(UNIT_ROUNDOFF[dtype] * rmsOracle * 2 ** -4, LEAST_FLOOR[dtype]);
+  return [
+    rmsOracle,
+    Math.max(recipeErrors[0]?.rms ?? 0, roundingError.rms, least),
+    Math.max(...recipeErrors.map(({ max }) => max), roundingError.max, least),
+    Math.max(...recipeErrors.map(({ scale }) => Math.abs(scale.mean)))
+  ];
+}
+function yardstickOf(name, oracle, recipes, dtype) {
+  const given = recipes.map((values) => values[name].data);
+  return yardstick(oracle[name].data, given, dtype);
+}
+function measure(fused, { dtype, oracle, recipes, inverse, ...floors }) {
+  const eager2 = recipes[0];
+  const error = errors(fused, oracle, inverse);
+  const equal = new Map([...new Set(recipes)].map((recipe) => [recipe, equalCount(fused, recipe)]));
   return {
     elements: fused.length,
     ...difference(fused, eager2),
@@ -472,12 +602,10 @@ function measure(fused, oracle, recipes, dtype) {
     rms_error: error.rms,
     max_error: error.max,
     non_finite: error.nonFinite,
-    rms_oracle: rmsOracle,
-    rms_floor: Math.max(eagerError.rms, roundingError.rms, least),
-    max_floor: Math.max(...recipeErrors.map(({ max }) => max), roundingError.max, least),
-    scale: scaleError(fused, oracle, threshold),
-    scale_floor: Math.max(...recipes.map((recipe) => Math.abs(scaleError(recipe, oracle, threshold).mean))),
-    equal_to: recipes.map((recipe) => equalCount(fused, recipe))
+    first_non_finite: error.first,
+    scale: error.scale,
+    ...floors,
+    equal_to: recipes.map((recipe) => equal.get(recipe))
   };
 }
 function rootMeanSquare(values) {
@@ -488,20 +616,46 @@ function rootMeanSquare(values) {
   }
   return Math.sqrt(sum / Math.max(1, values.length));
 }
-function errors(values, oracle) {
-  let sum = 0;
-  let max = 0;
-  let nonFinite = 0;
+function inverses(oracle, rms) {
+  const threshold = rms / 16;
+  const out = new Float64Array(oracle.length);
+  for (let i = 0; i < oracle.length; i++) {
+    const value = oracle[i];
+    if (Math.abs(value) >= threshold && value !== 0 && Number.isFinite(value)) out[i] = 1 / value;
+  }
+  return out;
+}
+function errors(values, oracle, inverse) {
+  let first = null;
+  let [sum, max, nonFinite, count, relatives, squares] = [0, 0, 0, 0, 0, 0];
   for (let i = 0; i < oracle.length; i++) {
     const expected = oracle[i];
-    if (!Number.isFinite(expected)) continue;
-    const delta = Math.abs(values[i] - expected);
-    if (delta <= Number.MAX_VALUE) {
+    const delta = values[i] - expected;
+    const size = Math.abs(delta);
+    if (size <= Number.MAX_VALUE) {
       sum += delta * delta;
-      if (delta > max) max = delta;
-    } else nonFinite++;
+      if (size > max) max = size;
+      const factor = inverse[i];
+      if (factor !== 0) {
+        const relative = delta * factor;
+        count++;
+        relatives += relative;
+        squares += relative * relative;
+      }
+    } else if (Number.isFinite(expected)) {
+      nonFinite++;
+      first ??= i;
+    }
   }
-  return { rms: Math.sqrt(sum / Math.max(1, oracle.length)), max, nonFinite };
+  const mean = count === 0 ? 0 : relatives / count;
+  const variance = Math.max(0, squares - mean * relatives) / (count - 1);
+  return {
+    rms: Math.sqrt(sum / Math.max(1, oracle.length)),
+    max,
+    nonFinite,
+    first,
+    scale: { mean, standard_error: count < 2 ? Infinity : Math.sqrt(variance / count) }
+  };
 }
 function difference(fused, eager2) {
   let max = 0;
@@ -549,22 +703,6 @@ function equalCount(a, b) {
   for (let i = 0; i < a.length; i++) if (a[i] === b[i]) equal++;
   return equal;
 }
-function scaleError(values, oracle, threshold) {
-  let count = 0;
-  let mean = 0;
-  let squares = 0;
-  for (let i = 0; i < oracle.length; i++) {
-    const expected = oracle[i];
-    if (!(Math.abs(expected) >= threshold) || expected === 0) continue;
-    const relative = (values[i] - expected) / expected;
-    if (!Number.isFinite(relative)) continue;
-    count++;
-    const delta = relative - mean;
-    mean += delta / count;
-    squares += delta * (relative - mean);
-  }
-  return { mean, standard_error: count < 2 ? Infinity : Math.sqrt(squares / (count - 1) / count) };
-}
 
 // src/diff/kernel-level.ts
 function kernelRecord(kernel, device, recipes, dtype, limits) {
@@ -574,18 +712,23 @@ function kernelRecord(kernel, device, recipes, dtype, limits) {
   let probes = null;
   let conclusion = null;
   let canaries = [];
+  let control = null;
+  let unreached = null;
   const sites = /* @__PURE__ */ new Set();
   return {
-    add(site, output, measure2) {
+    add(site, output, measure2, sequence) {
       sites.add(site);
-      entries.push({ site, output, measure: measure2 });
+      entries.push({ site, output, measure: measure2, sequence });
+    },
+    unreached(reason) {
+      unreached = { level: "inconclusive", detail: reason };
     },
     fail(site, message) {
       failure ??= `${place2(site)}: ${message}`;
     },
     violate(site, violations) {
       const [first] = violations;
-      if (first !== void 0) violation ??= `${place2(site)}: ${first.detail}`;
+      if (first !== void 0) violation ??= { site, detail: `${place2(site)}: ${first.detail}` };
     },
     conclude(judgement, site) {
       conclusion = judgement;
@@ -596,6 +739,9 @@ function kernelRecord(kernel, device, recipes, dtype, limits) {
     },
     watched(given) {
       canaries = given.map((canary) => ({ kernel: kernel.name, ...canary }));
+    },
+    controlled(given) {
+      control = given;
     },
     get canaries() {
       return canaries;
@@ -616,9 +762,9 @@ function kernelRecord(kernel, device, recipes, dtype, limits) {
       const { name, op, backend } = kernel;
       const named2 = device instanceof KernelError ? null : device.device;
       const base = { kernel: name, op, backend, device: named2, sites: sites.size, probes, standard: standardOf(standard) };
-      const summary = summarise(base, entries, failure, recipes, dtype, limits, conclusion);
-      const result = withCanaries(withProbes(summary), canaries);
-      if (violation !== null) return { ...result, status: "fail", detail: violation };
+      const summary = summarise(base, entries, failure, recipes, dtype, limits, conclusion ?? (entries.length === 0 ? unreached : null));
+      const result = withControl(withCanaries(withProbes(summary), canaries), control);
+      if (violation !== null) return { ...result, ...worstAt(violation.site), status: "fail", detail: violation.detail };
       return standard?.status === "fail" ? { ...result, status: "inconclusive", detail: unjudged(result, standard) } : result;
     }
   };
@@ -635,6 +781,10 @@ function withCanaries(result, canaries) {
   const missed = canaries.find(({ caught }) => !caught);
   if (missed === void 0 || result.status === "fail") return result;
   return { ...result, status: "inconclusive", detail: `canary ${missed.name} was not caught: ${missed.detail}` };
+}
+function withControl(result, control) {
+  if (control === null || control.passed) return result;
+  return { ...result, status: "inconclusive", detail: `identity control: the reference differs from itself: ${control.detail}` };
 }
 var NO_SITE = "no site of the chosen layers";
 function standardOf(standard) {
@@ -665,7 +815,7 @@ function summarise(base, entries, failure, recipes, dtype, limits, conclusion) {
   const worst = worstOf(entries, (entry) => accuracyRatio(entry.measure));
   const scale = worstOf(entries, ({ measure: measure2 }) => standardErrors(measure2)).measure.scale;
   const nearest = nearestRecipe(recipes.map((name, i) => ({ name, equal: total((m) => m.equal_to[i]) / elements })));
-  const judged2 = conclusion ?? worstJudgement(entries, dtype, limits);
+  const judged2 = conclusion === null ? worstJudgement(entries, dtype, limits) : { ...conclusion, site: null };
   const [status, detail] = failure !== null && judged2.level !== "fail" ? ["inconclusive", failure] : [judged2.level, judged2.detail];
   const bins = ["0", "1", "2", "3-4", "5-8", ">8"];
   return {
@@ -686,10 +836,12 @@ function summarise(base, entries, failure, recipes, dtype, limits, conclusion) {
     non_finite: total((m) => m.non_finite),
     nearest_recipe: nearest?.name ?? null,
     nearest_recipe_equal: nearest?.equal ?? null,
-    worst_layer: worst.site.layer,
-    worst_site: worst.site.name,
+    ...worstAt(judged2.site ?? worst.site),
     smallest_scale_error: smallestOf(entries, dtype, limits)
   };
+}
+function worstAt({ layer, name }) {
+  return { worst_layer: layer, worst_site: name };
 }
 var TIE = 1e-3;
 function nearestRecipe(shares) {
@@ -731,15 +883,15 @@ function standardErrors({ scale }) {
 var FLOAT32_ARITHMETIC = 8 * UNIT_ROUNDOFF.float32;
 var SEVERITY2 = ["pass", "inconclusive", "warn", "fail"];
 function worstJudgement(entries, dtype, limits) {
-  const ratio = ({ measure: measure2 }) => Math.max(accuracyRatio(measure2), maxRatio(measure2));
-  return [...entries].sort((a, b) => ratio(b) - ratio(a)).map((entry) => judge(entry, dtype, limits)).reduce((worst, judgement) => SEVERITY2.indexOf(judgement.level) > SEVERITY2.indexOf(worst.level) ? judgement : worst, {
-    level: "pass",
-    detail: null
-  });
+  const ratio = ({ measure: measure2 }) => measure2.non_finite > 0 ? Number.MAX_VALUE : Math.max(accuracyRatio(measure2), maxRatio(measure2));
+  const none = { level: "pass", detail: null, site: null };
+  return [...entries].sort((a, b) => ratio(b) - ratio(a)).map((entry) => ({ ...judge(entry, dtype, limits), site: entry.site })).reduce((worst, judgement) => SEVERITY2.indexOf(judgement.level) > SEVERITY2.indexOf(worst.level) ? judgement : worst, none);
 }
-function judge({ site, output, measure: measure2 }, dtype, limits) {
+function judge({ site, output, measure: measure2, sequence }, dtype, limits) {
   const { level, detail } = judgeMeasure(measure2, dtype, limits);
-  return { level, detail: detail === null ? null : `${place2(site)}, output ${output}: ${detail}` };
+  const { elements, first_non_finite: first } = measure2;
+  const at = first === null ? "" : `, the first at ${tokenName(sequence, Math.floor(first * sequence.ids.length / elements))}`;
+  return { level, detail: detail === null ? null : `${place2(site)}, output ${output}: ${detail}${at}` };
 }
 function invisibleScale({ scale_floor }, dtype) {
   return Math.max(UNIT_ROUNDOFF[dtype] / 4, FLOAT32_ARITHMETIC, 2 * scale_floor);
@@ -789,7 +941,7 @@ var TAIL = 16;
 var LEAST_CHANGE = 0.05;
 var ENOUGH_FOR_SCALE = 512;
 async function plantCanaries(context, site, inputs, known) {
-  const eager2 = known.recipes[0];
+  const { eager: eager2 } = known;
   const canaries = [];
   for (const make of [
     () => [zeros(eager2)],
@@ -808,15 +960,14 @@ async function plantCanaries(context, site, inputs, known) {
   return canaries;
 }
 function judgeMutant({ dtype, limits }, site, mutant, known) {
-  const eager2 = known.recipes[0];
+  const { eager: eager2 } = known;
   const { name } = mutant;
   const where = `${place2(site)}, ${mutant.words}`;
   let caught = null;
   for (const [output, array] of Object.entries(mutant.outputs)) {
     const change = relativeChange(array.data, eager2[output].data);
     if (change === 0 || change < mutant.least || array.data.length < mutant.elements) continue;
-    const recipes = known.recipes.map((values) => values[output].data);
-    const measured = measure(array.data, known.oracle[output].data, recipes, dtype);
+    const measured = measure(array.data, known.yardsticks[output]);
     const { level, by, detail } = judgeMeasure(measured, dtype, limits);
     if (level !== "fail") {
       const noise = measured.rms_oracle === 0 ? "" : ` while the noise floor is ${share(measured.rms_floor / measured.rms_oracle)}`;
@@ -885,8 +1036,8 @@ function droppedTail(eager2) {
   const count = countRows(eager2);
   const tail = Math.max(1, Math.floor(count / TAIL));
   const dropped = ({ data }) => Float32Array.from(data).fill(0, data.length / count * (count - tail));
-  const words2 = tail === 1 ? "the last row left at 0" : `the last ${tail} rows left at 0`;
-  return { name: "dropped_tail", words: words2, outputs: mapped(eager2, dropped), least: LEAST_CHANGE, elements: 0 };
+  const words3 = tail === 1 ? "the last row left at 0" : `the last ${tail} rows left at 0`;
+  return { name: "dropped_tail", words: words3, outputs: mapped(eager2, dropped), least: LEAST_CHANGE, elements: 0 };
 }
 var NORMS = /* @__PURE__ */ new Set(["rms_norm", "qk_norm"]);
 async function wrongEps(context, site, inputs) {
@@ -898,9 +1049,9 @@ async function wrongEps(context, site, inputs) {
   const given = await runSite(context, before, context.recipes[0], inputs, context.sequence);
   const eps = Math.max(...Object.values(given).map(({ data }) => meanSquare(data)));
   if (!(eps > 0) || !Number.isFinite(eps)) return [];
-  const words2 = `eps ${eps.toPrecision(2)} for ${String(op.attributes["eps"])}`;
+  const words3 = `eps ${eps.toPrecision(2)} for ${String(op.attributes["eps"])}`;
   return [
-    { name: "wrong_eps", words: words2, outputs: await withAttributes(context, site, inputs, index, { eps }), least: LEAST_CHANGE, elements: 0 }
+    { name: "wrong_eps", words: words3, outputs: await withAttributes(context, site, inputs, index, { eps }), least: LEAST_CHANGE, elements: 0 }
   ];
 }
 function meanSquare(data) {
@@ -909,11 +1060,11 @@ function meanSquare(data) {
   return sum / Math.max(1, data.length);
 }
 var SWAPPED_LAYOUT = ({ layout }) => ({ layout: layout === "half" ? "interleaved" : "half" });
-async function otherAttributes(context, site, inputs, kind, name, words2, change) {
+async function otherAttributes(context, site, inputs, kind, name, words3, change) {
   const index = indexOf(context, site, (op) => op === kind);
   if (index === null) return [];
   const changes = typeof change === "function" ? change(context.program.ops[index].attributes) : change;
-  return [{ name, words: words2, outputs: await withAttributes(context, site, inputs, index, changes), least: LEAST_CHANGE, elements: 0 }];
+  return [{ name, words: words3, outputs: await withAttributes(context, site, inputs, index, changes), least: LEAST_CHANGE, elements: 0 }];
 }
 function indexOf({ program }, { start, end }, wanted) {
   const found = program.ops.slice(start, end + 1).findIndex(({ op }) => wanted(op));
@@ -1532,14 +1683,14 @@ async function otherHeads(program, config, size, op, inputs, call) {
 var GATES = { silu_mul: "SiLU", gelu_tanh_mul: "GELU (tanh)" };
 function gates(ops) {
   const own = [...new Set(ops.filter(isGate).map(({ op }) => GATES[op]))].join(" and ");
-  const activates = (words2) => `activates the gate with ${words2} where this model needs ${own}`;
+  const activates = (words3) => `activates the gate with ${words3} where this model needs ${own}`;
   const swapped = (name) => hypothesis(
     "activation",
     activates(GATES[name]),
     (op) => isGate(op) && op.op !== name,
     (op, inputs, { run: run2 }) => run2({ ...op, op: name }, inputs)
   );
-  const computed = (name, words2) => hypothesis("activation", activates(words2), isGate, (_op, inputs, { recipe }) => Promise.resolve(gated(name, inputs, recipe)));
+  const computed = (name, words3) => hypothesis("activation", activates(words3), isGate, (_op, inputs, { recipe }) => Promise.resolve(gated(name, inputs, recipe)));
   return [
     swapped("silu_mul"),
     swapped("gelu_tanh_mul"),
@@ -1698,12 +1849,7 @@ async function judged(context, change, { site, inputs, sequence, outputs }) {
   const recipes = [];
   for (const recipe of distinctRecipes(validRecipes(dtype), ops)) recipes.push(await runSite(by, site, recipe, inputs, sequence));
   const measures = Object.entries(outputs).map(
-    ([name, output]) => measure(
-      output.data,
-      oracle[name]?.data,
-      recipes.map((values) => values[name]?.data),
-      dtype
-    )
+    ([name, output]) => measure(output.data, yardstickOf(name, oracle, recipes, dtype))
   );
   const total = (value) => measures.reduce((sum, each) => sum + value(each), 0);
   return {
@@ -1711,6 +1857,44 @@ async function judged(context, change, { site, inputs, sequence, outputs }) {
     ratio: Math.max(...measures.map((each) => each.non_finite > 0 ? NaN : accuracyRatio(each))),
     equal: Math.max(...recipes.map((_, i) => total(({ equal_to }) => equal_to[i]))) / total(({ elements }) => elements)
   };
+}
+
+// src/diff/control.ts
+async function identityControl(context, site, inputs, known) {
+  const { dtype, limits, recipes, sequence } = context;
+  const again = await runSite(context, site, recipes[0], inputs, sequence);
+  let [elements, equal, difference2, ratio] = [0, 0, 0, 0];
+  let wrong = null;
+  for (const [name, { data }] of Object.entries(again)) {
+    const measured = measure(data, known.yardsticks[name]);
+    elements += measured.elements;
+    equal += measured.bitwise_equal;
+    difference2 = Math.max(difference2, measured.max_abs_diff);
+    ratio = Math.max(ratio, accuracyRatio(measured));
+    const { level, detail } = judgeMeasure(measured, dtype, limits);
+    if (level !== "pass") wrong ??= `output ${name}: ${detail ?? level}`;
+  }
+  if (equal < elements) wrong ??= `${elements - equal} of ${elements} elements differ, by up to ${difference2.toPrecision(2)}`;
+  const figures = { max_abs_diff: difference2, bitwise_equal: equal / elements };
+  const passes = `all ${elements} elements the same, accuracy_ratio ${ratio.toFixed(2)}`;
+  return { level: site.op, passed: wrong === null, ...figures, detail: `${place2(site)}: ${wrong ?? passes}` };
+}
+function modelControl(logits, names, context) {
+  const { sequence, limits } = context;
+  if (logits.non_finite.slice(0, names.length + 1).some((count) => count > 0)) return null;
+  const floor = Math.max(...names.map((_, i) => logits.kl[i]), LEAST_KL);
+  const judged2 = names.map((name, i) => {
+    const ratio = logits.kl[i] / floor;
+    return { name, ratio, ...judgeLogits(logits, sequence, names.length, i, ratio, limits) };
+  });
+  const wrong = judged2.find(({ status }) => status !== "pass");
+  const [eager2] = judged2;
+  const detail = wrong === void 0 ? `${names.length} recipes pass; eager has kl_ratio ${eager2?.ratio.toFixed(2) ?? ""}` : `recipe ${wrong.name}: ${wrong.detail ?? `kl_ratio ${wrong.ratio.toPrecision(3)}`}`;
+  return { level: "model", passed: wrong === void 0, max_abs_diff: null, bitwise_equal: null, detail };
+}
+function controlled(level, control) {
+  if (control === null || control.passed) return level;
+  return { ...level, status: "inconclusive", detail: `identity control: a correct implementation would not pass: ${control.detail}` };
 }
 
 // src/diff/generator.ts
@@ -2231,16 +2415,25 @@ var DECODE = [
 var WINDOW_QUERIES = 4;
 var LARGEST = { bfloat16: 338e36, float16: 65504, float32: 34e37 };
 var NOT_PROBED = /* @__PURE__ */ new Set(["model", "generate"]);
-async function probeSet(context, sites) {
-  const [first] = sites;
-  if (first === void 0 || NOT_PROBED.has(first.op)) return null;
-  const layers = [...new Set(sites.flatMap(({ layer }) => layer ?? []))];
-  const site = sites.find(({ layer }) => layer === layers[layers.length >> 1]) ?? first;
-  const keeping = { ...context, kept: /* @__PURE__ */ new Map() };
-  const maker = trialMaker(keeping, site);
+async function probeSets(context, sites) {
   const windowed = sites.find(({ attributes: attributes2 }) => Number(attributes2["window"] ?? 0) > 0);
-  const probes = seesOtherTokens(site) ? await sequenceProbes(maker, windowed) : await rowProbes(maker);
-  return { probes, weights: await siteWeights(keeping, site) };
+  const sets = [];
+  for (const site of probedSites(context, sites)) {
+    const keeping = { ...context, kept: /* @__PURE__ */ new Map() };
+    const maker = trialMaker(keeping, site);
+    const probes = seesOtherTokens(site) ? await sequenceProbes(maker, windowed) : await rowProbes(maker);
+    sets.push({ site, probes, weights: await siteWeights(keeping, site) });
+  }
+  return sets;
+}
+function probedSites({ program }, sites) {
+  const [first] = sites;
+  if (first === void 0 || NOT_PROBED.has(first.op)) return [];
+  const layers = [...new Set(sites.flatMap(({ layer }) => layer ?? []))];
+  const ops = program.ops.slice(first.start, first.end + 1);
+  const cheap = first.weights.size > 0 && !ops.some(({ op }) => op === "linear" || op === "qkv");
+  const chosen = [layers[layers.length >> 1], ...cheap ? [layers[0], layers.at(-1)] : []];
+  return [...new Set(chosen)].map((layer) => sites.find((site) => site.layer === layer) ?? first);
 }
 function trialMaker(context, site) {
   const { program, dtype } = context;
@@ -2248,15 +2441,23 @@ function trialMaker(context, site) {
     context.recipes,
     program.ops.slice(site.start, site.end + 1).map(({ op }) => op)
   );
-  const run2 = (recipe, inputs) => runSite(context, site, recipe, inputs, oneSequence(inputs));
+  const ops = program.ops.slice(site.start, site.end + 1);
+  const run2 = async (recipe, inputs) => {
+    const { tensors } = await remembered(
+      context.keeper,
+      () => ({ what: "probe", depends: { dtype, recipe, ops, outputs: [...site.outputs] }, tensors: inputs }),
+      async () => ({ tensors: await runSite(context, site, recipe, inputs, oneSequence(inputs)), note: null })
+    );
+    return tensors;
+  };
   return {
     context,
     site,
     inputs: (positions, seed) => randomInputs(program, site, dtype, positions, seed),
-    reference: async (inputs) => ({
-      oracle: await run2(ORACLE, inputs),
-      recipes: await Promise.all(recipes.map((recipe) => run2(recipe, inputs)))
-    }),
+    async reference(inputs) {
+      const [oracle = {}, ...others] = await Promise.all([ORACLE, ...recipes].map((recipe) => run2(recipe, inputs)));
+      return { oracle, recipes: others };
+    },
     eager: (inputs) => run2(recipes[0], inputs),
     trial(inputs, reference, shape) {
       const tokens = countRows2(inputs);
@@ -2270,10 +2471,10 @@ function countRows2(inputs) {
 function referenceRows({ oracle, recipes }, chosen) {
   return { oracle: takeRows(oracle, chosen), recipes: recipes.map((outputs) => takeRows(outputs, chosen)) };
 }
-function floorsOf({ oracle, recipes }, dtype) {
+function floorsOf2({ oracle, recipes }, dtype) {
   const of = ([name, { data }]) => {
     const outputs = recipes.map((values) => values[name].data);
-    const { rms_floor, max_floor } = measure(outputs[0], data, outputs, dtype);
+    const { rms_floor, max_floor } = yardstick(data, outputs, dtype);
     return [name, { rms_floor, max_floor }];
   };
   return Object.fromEntries(Object.entries(oracle).map(of));
@@ -2283,7 +2484,7 @@ function head(tensors, count) {
 }
 function tails({ trial, context }, inputs, reference) {
   const { oracle, recipes } = reference;
-  const floors = floorsOf(reference, context.dtype);
+  const floors = floorsOf2(reference, context.dtype);
   const trials = TAILS.map((count) => {
     const known = { oracle: head(oracle, count), recipes: recipes.map((outputs) => head(outputs, count)) };
     return { ...trial(head(inputs, count), known), floors };
@@ -2322,7 +2523,7 @@ async function rowProbes(maker) {
     tails(maker, base, known),
     single2("large_magnitudes", trial(large.inputs, await maker.reference(large.inputs)), `values of deviation ${large.factor}`),
     single2("tiny_magnitudes", trial(tiny, await maker.reference(tiny)), `values of deviation 2^${Math.log2(TINY)}`),
-    single2("equal_rows", { ...part(same), copies: ROWS, floors: floorsOf(known, dtype) }, `${ROWS} equal rows`),
+    single2("equal_rows", { ...part(same), copies: ROWS, floors: floorsOf2(known, dtype) }, `${ROWS} equal rows`),
     single2("zeros", trial(takeRows(zero, same), referenceRows(await maker.reference(zero), same)), `${ROWS} rows of zeros`),
     single2(
       "nan_row",
@@ -2380,7 +2581,7 @@ async function attentionProbes(maker, base, known, few) {
     few.rows.map(() => 0)
   );
   const zero = scaled(few.inputs, 0, dtype);
-  const floors = floorsOf(known, dtype);
+  const floors = floorsOf2(known, dtype);
   const decode = (queries, positions) => {
     const rows2 = range(positions - queries, positions);
     const inputs = { ...head(base, positions), q: takeRows(base, rows2)["q"] };
@@ -2423,95 +2624,6 @@ async function windowEdges(maker) {
   return single2("window_edges", trial, `T = ${queries} with S = ${positions} and a window of ${window}`);
 }
 
-// src/diff/rows.ts
-function wrongRows({ fused, oracle, measure: measure2, rows: rows2 }, ratio) {
-  const width = oracle.length / rows2.length;
-  return [...rows2.keys()].filter((i) => {
-    let sum = 0;
-    for (let at = i * width; at < (i + 1) * width; at++) {
-      if (!Number.isFinite(oracle[at])) continue;
-      const error = Math.abs(fused[at] - oracle[at]);
-      if (!(error <= ratio * measure2.max_floor)) return true;
-      sum += error * error;
-    }
-    return Math.sqrt(sum / width) > ratio * measure2.rms_floor;
-  });
-}
-function describeRows(output, compared, wrong, written) {
-  if (wrong.length === 0) return null;
-  const named2 = wrong.map((i) => compared.rows[i]);
-  const words2 = wrong.length === compared.rows.length && wrong.length > 1 ? `all ${wrong.length} rows` : rowNames(named2);
-  const [is, was] = wrong.length === 1 ? ["is", "was"] : ["are", "were"];
-  if (!written) return `${words2} of ${output} ${was} not written`;
-  return `${words2} of ${output} ${is} ${fault(compared, wrong)}`;
-}
-function rowNames(rows2) {
-  const first = rows2[0];
-  const last = rows2.at(-1);
-  if (rows2.length === 1) return `row ${first}`;
-  const step = rows2[1] - first;
-  if (step > 1 && rows2.length > 3 && rows2.every((row, i) => row === first + i * step)) {
-    return `every ${ordinal(step)} row from ${first} to ${last}`;
-  }
-  const ranges = [];
-  for (const row of rows2) {
-    const open = ranges.at(-1);
-    if (open !== void 0 && open[1] === row - 1) open[1] = row;
-    else ranges.push([row, row]);
-  }
-  const shown = ranges.slice(0, RANGES_SHOWN);
-  const left = rows2.length - shown.reduce((sum, [start, end]) => sum + end - start + 1, 0);
-  const names = [
-    ...shown.map(([start, end]) => start === end ? `${start}` : `${start} to ${end}`),
-    ...left > 0 ? [`${left} more`] : []
-  ];
-  return `rows ${names.length === 1 ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`}`;
-}
-var RANGES_SHOWN = 4;
-function ordinal(n) {
-  const tens = n % 100;
-  const ending = tens >= 11 && tens <= 13 ? "th" : ["th", "st", "nd", "rd"][n % 10] ?? "th";
-  return `${n}${ending}`;
-}
-var ONE_FACTOR = 0.02;
-var LEAST_FACTOR = 1e-3;
-function fault({ fused, oracle, measure: measure2, rows: rows2 }, wrong) {
-  const width = oracle.length / rows2.length;
-  const seen = { finite: 0, nan: 0, zero: 0, largest: 0 };
-  const factors = [];
-  for (const row of wrong) {
-    for (let at = row * width; at < (row + 1) * width; at++) {
-      const value = fused[at];
-      const expected = oracle[at];
-      if (!Number.isFinite(value)) {
-        if (Number.isFinite(expected)) seen.nan++;
-        continue;
-      }
-      seen.finite++;
-      if (value === 0) seen.zero++;
-      seen.largest = Math.max(seen.largest, Math.abs(value - expected));
-      if (Math.abs(expected) >= measure2.rms_oracle / 16 && expected !== 0) factors.push(value / expected);
-    }
-  }
-  if (seen.nan > 0) return seen.finite === 0 ? "NaN or infinite" : `NaN or infinite in ${seen.nan} of ${seen.nan + seen.finite} elements`;
-  if (seen.zero === seen.finite) return "0";
-  const mean = factors.reduce((sum, factor) => sum + factor, 0) / Math.max(1, factors.length);
-  const alike = factors.length > 1 && factors.every((factor) => Math.abs(factor / mean - 1) < ONE_FACTOR);
-  if (alike && Math.abs(mean - 1) > LEAST_FACTOR) return `off by a factor of ${mean.toPrecision(4)}`;
-  return `wrong (by up to ${seen.largest.toPrecision(2)}; correct ones by ${measure2.max_floor.toPrecision(2)})`;
-}
-function differingRows(a, b) {
-  for (const [name, { data, shape }] of Object.entries(a)) {
-    const other = b[name].data;
-    const width = data.length / (shape[0] ?? 1);
-    const wrong = /* @__PURE__ */ new Set();
-    for (let at = 0; at < data.length; at++)
-      if (data[at] !== other[at] && !Object.is(data[at], other[at])) wrong.add(Math.floor(at / width));
-    if (wrong.size > 0) return { rows: rowNames([...wrong]), count: wrong.size, name, was: wrong.size === 1 ? "was" : "were" };
-  }
-  return null;
-}
-
 // src/diff/probes.ts
 var MOST_FAILURES = 2;
 var CHECKS = {
@@ -2519,7 +2631,27 @@ var CHECKS = {
   guard_bands: "nothing was written beside the outputs",
   inputs_unchanged: "the inputs were left as they were"
 };
-async function runProbes(criteria, { probes, weights }, kernel, device) {
+async function runProbes(criteria, sets, kernel, device) {
+  const at = [];
+  for (const set of sets) {
+    const results = await probesAt(criteria, set, kernel, device);
+    at.push({ place: place2(set.site), results });
+    if (results.some(({ status }) => status === "inconclusive")) break;
+  }
+  return joined2(at);
+}
+function joined2(at) {
+  const names = [...new Set(at.flatMap(({ results }) => results.map(({ name }) => name)))];
+  return names.map((name) => {
+    const each = at.flatMap(({ place: where, results }) => results.filter((one) => one.name === name).map((one) => ({ ...one, where })));
+    const status = ["fail", "inconclusive"].find((level) => each.some((one) => one.status === level)) ?? "pass";
+    const worst = each.filter((one) => one.status === status);
+    const { detail } = worst[0];
+    const places = worst.map(({ where }) => where).join(", ");
+    return { name, status, detail: at.length === 1 || status === "pass" ? detail : `${detail} (weights of ${places})` };
+  });
+}
+async function probesAt(criteria, { probes, weights }, kernel, device) {
   const seen = violationLog();
   const given = copied(weights);
   let calls = 0;
@@ -2593,7 +2725,10 @@ function comparisons({ trial, outputs }, dtype) {
     const fused = part(output);
     const exact = part(oracle);
     const recipes = trial.reference.recipes.map((values) => part(values[name]));
-    return [name, { fused, oracle: exact, measure: steadied(measure(fused, exact, recipes, dtype), name, trial), rows: trial.rows }];
+    return [
+      name,
+      { fused, oracle: exact, measure: steadied(measure(fused, yardstick(exact, recipes, dtype)), name, trial), rows: trial.rows }
+    ];
   });
 }
 function steadied(measured, output, { copies, floors }) {
@@ -2670,6 +2805,43 @@ function copied(tensors) {
   return Object.fromEntries(Object.entries(tensors).map(([name, { data, shape }]) => [name, { data: data.slice(), shape }]));
 }
 
+// src/diff/overflow.ts
+function overflowWatch(dtype, sequence, oracle, eager2) {
+  let found = null;
+  return {
+    afterOp(op) {
+      if (found !== null) return;
+      for (const value of Object.values(op.outputs)) {
+        const data = eager2.values.get(value)?.data;
+        const at = data === void 0 ? -1 : firstNonFinite(data);
+        if (data === void 0 || at < 0) continue;
+        const where = `${op.layer === null ? "" : `layer ${op.layer} `}${op.site} (${op.op})`;
+        const token = tokenName(sequence, Math.floor(at * sequence.ids.length / data.length));
+        found = `${where}, ${token}: ${words2(dtype, oracle.values.get(value)?.data ?? [])}`;
+        return;
+      }
+    },
+    get found() {
+      return found;
+    }
+  };
+}
+function words2(dtype, oracle) {
+  if (firstNonFinite(oracle) >= 0)
+    return "NaN or infinite in float64 already, so the model itself diverges there; check config.json and the weights";
+  let largest2 = 0;
+  for (let i = 0; i < oracle.length; i++) largest2 = Math.max(largest2, Math.abs(oracle[i]));
+  const what = largest2 > LARGEST_FINITE[dtype] ? `values of up to ${Number(largest2.toPrecision(3))} overflow ${dtype}` : `something inside the op overflows ${dtype} (its results are ${Number(largest2.toPrecision(3))} at most)`;
+  return `${what}, whose largest finite value is ${limitOf(dtype)}, in PyTorch eager too; serve the model ${elsewhere(dtype)}`;
+}
+function firstNonFinite(data) {
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) sum += 0 * data[i];
+  if (sum === 0) return -1;
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
+  return -1;
+}
+
 // src/diff/sensitivity.ts
 var SEED = 2e4;
 function unrounded(dtype) {
@@ -2678,7 +2850,12 @@ function unrounded(dtype) {
 function perturbed(program, site, dtype) {
   const head2 = program.ops.findIndex(({ outputs }) => Object.values(outputs).includes(program.logits));
   const nothing = { end: head2, run: () => Promise.resolve() };
-  const lane = { recipe: unrounded(dtype), values: /* @__PURE__ */ new Map(), standIns: /* @__PURE__ */ new Map([[head2, nothing]]) };
+  const lane = {
+    recipe: unrounded(dtype),
+    values: /* @__PURE__ */ new Map(),
+    standIns: /* @__PURE__ */ new Map([[head2, nothing]]),
+    kept: { values: "ends", changedAfter: site.end }
+  };
   let injected = 0;
   return {
     lane,
@@ -2755,7 +2932,7 @@ function wholeModel(kernel, record, options) {
         }
       }
       const others = recipes.map((recipe) => recipe.data);
-      record.add(LOGITS, "logits", measure(data, oracle?.data, others, dtype));
+      record.add(LOGITS, "logits", measure(data, yardstick(oracle?.data, others, dtype)), sequence);
       return { data, shape: [tokens, width] };
     }
   };
@@ -2788,12 +2965,15 @@ async function numericDiff(runner2, options) {
     generation: null,
     performance: null,
     canaries: null,
+    controls: null,
     smallest_scale_error: null
   };
   if (standing.length === 0) return base;
   const started = standing.filter((kernel) => !(devices.get(kernel) instanceof KernelError));
   const assemblies = assemble(started, (kernel) => sites.get(kernel) ?? []);
-  const pure = [ORACLE, ...recipes].map((recipe) => ({ recipe, values: /* @__PURE__ */ new Map(), standIns: /* @__PURE__ */ new Map() }));
+  const pure = [ORACLE, ...recipes].map((recipe, i) => {
+    return { recipe, values: /* @__PURE__ */ new Map(), standIns: /* @__PURE__ */ new Map(), kept: { values: i === 1 ? "looked_at" : "ends" } };
+  });
   const whole = { ...options, sequence };
   const models = started.filter(isWholeModel).map((kernel) => wholeModel(kernel, records.get(kernel), whole));
   const failures = assemblies.map(() => []);
@@ -2817,6 +2997,8 @@ async function numericDiff(runner2, options) {
     sitesAt: teacherForced(options, sites),
     suspects: suspectList(),
     canariesAt: canarySites(options, sites),
+    controls: /* @__PURE__ */ new Map(),
+    overflow: overflowWatch(dtype, sequence, pure[0], pure[1]),
     perturbed: first === void 0 ? null : perturbed(program, first.site, dtype)
   };
   for (const [i, placements2] of assemblies.entries()) fused.push(fusedLane(diff2, placements2, diff2.eagerLane, failures[i]));
@@ -2826,19 +3008,24 @@ async function numericDiff(runner2, options) {
   const targets = nextTokens(sequence);
   const logits = logitsMeter(lanes.length + models.length + 1, targets);
   const inputs = await run({ ...diff2, lanes }, [layers, beside], logits);
+  const overflow = diff2.overflow.found;
+  if (overflow !== null) for (const record of records.values()) record.unreached(`not compared: ${overflow}`);
   await probe(diff2, started, sites, devices);
   const noise = recipes.map((_, i) => i);
+  const summary = logits.summarise(noise, limits.decisive_margin);
+  const control = modelControl(summary, names, diff2);
   const levelOf2 = modelLevels({
     program,
+    sequence,
     recipes: names,
     assemblies: [
-      ...assemblies.map((placements2, i) => ({ placements: placements2, failure: failures[i]?.[0] ?? null })),
-      ...models.map(({ failure }) => ({ placements: [], failure })),
+      ...assemblies.map((placements2, i) => ({ placements: placements2, failure: failures[i]?.[0] ?? overflow })),
+      ...models.map(({ failure }) => ({ placements: [], failure: failure ?? overflow })),
       { placements: [], failure: null }
     ],
     injected: (placement) => records.get(placement.kernel)?.injected(placement.site) ?? null,
     layers,
-    logits: logits.summarise(noise, limits.decisive_margin),
+    logits: summary,
     sensitivity: diff2.perturbed?.sensitivity(beside.final[0]) ?? null,
     limits
   });
@@ -2852,7 +3039,8 @@ async function numericDiff(runner2, options) {
   levelOf2.push(...generators.map(({ level }) => level));
   const worst = worstLevel(levelOf2);
   const placements = worst === null ? void 0 : assemblies[levelOf2.indexOf(worst)];
-  const model = worst === null ? null : watched.judged(placements === void 0 ? worst : await explained(diff2, worst, placements, targets, logits));
+  const judged2 = worst === null ? null : watched.judged(placements === void 0 ? worst : await explained(diff2, worst, placements, targets, logits));
+  const model = judged2 === null ? null : controlled(judged2, control);
   const results = standing.map((kernel) => records.get(kernel).result(standards.get(kernel)?.result()));
   const levels = [...results.map(({ status: status2 }) => status2), ...model === null ? [] : [model.status]];
   const status = ["fail", "inconclusive", "warn"].find((level) => levels.includes(level)) ?? "pass";
@@ -2865,7 +3053,7 @@ async function numericDiff(runner2, options) {
     kernels: results,
     causes: await causesOf(diff2, models, levelOf2.slice(assemblies.length)),
     model,
-    generation: fusedModel === null || options.max_new_tokens === 0 ? null : await generate({
+    generation: fusedModel === null || options.max_new_tokens === 0 || overflow !== null ? null : await generate({
       ...diff2,
       fused: fusedModel,
       noise: noises.sort((a, b) => a - b)[noises.length >> 1],
@@ -2876,6 +3064,7 @@ async function numericDiff(runner2, options) {
       ...standing.flatMap((kernel) => records.get(kernel).canaries),
       ...model === null ? [] : watched.canaries
     ],
+    controls: [...diff2.controls.values(), ...model === null || control === null ? [] : [control]],
     smallest_scale_error: smallest.length === 0 ? null : Math.max(...smallest)
   };
 }
@@ -2945,18 +3134,24 @@ async function run(diff2, meters, logits) {
   const looksBack = [...[...sitesAt.values()].flat(), ...timed, ...diff2.placed].map(({ site }) => site);
   const inputs = /* @__PURE__ */ new Map();
   const lanes = [...diff2.lanes, ...diff2.perturbed === null ? [] : [diff2.perturbed.lane]];
+  let comparing = Promise.resolve();
   await walk({
     ...diff2,
     lanes,
     scanAll: true,
     keep: lookedAt(looksBack),
+    beforeStandIns: () => comparing,
     async afterOp(index, op) {
-      await compareSites(
-        diff2,
-        (sitesAt.get(index) ?? []).filter(({ kernel }) => !records.get(kernel).failed)
-      );
+      diff2.overflow.afterOp(op);
+      const here = diff2.overflow.found === null ? sitesAt.get(index) : void 0;
+      if (here !== void 0) {
+        await comparing;
+        const sound = here.filter(({ kernel }) => !records.get(kernel).failed);
+        comparing = compareSites({ ...diff2, eagerLane: { ...diff2.eagerLane, values: new Map(diff2.eagerLane.values) } }, sound);
+        comparing.catch(() => void 0);
+      }
       for (const { site } of timed) if (site.end === index) inputs.set(site, laneInputs(site, diff2.eagerLane));
-      if (diff2.perturbed?.site.end === index) diff2.perturbed.perturb(injectedAt(diff2, diff2.perturbed.site));
+      if (diff2.perturbed?.site.end === index) await comparing.then(() => diff2.perturbed?.perturb(injectedAt(diff2, diff2.perturbed.site)));
       for (const meter of meters) meter.afterOp(op);
       if (index === program.ops.length - 2) for (const model of models) await model.run();
       if (op.layer !== null && program.ops[index + 1]?.layer !== op.layer) diff2.onLayer?.(op.layer);
@@ -2965,7 +3160,7 @@ async function run(diff2, meters, logits) {
       const compared = blocks.slice(0, 1 + recipes.length);
       logits.add(start, [...blocks, ...models.map((model) => model.block(start, compared)), zeroLogits(blocks)]);
     }
-  });
+  }).finally(() => comparing);
   return inputs;
 }
 function injectedAt({ placed, records }, site) {
@@ -2977,10 +3172,10 @@ async function probe(diff2, started, sites, devices) {
   for (const op of new Set(sound.map((kernel) => kernel.op))) {
     const kernels = sound.filter((kernel) => kernel.op === op);
     const compared = (sites.get(kernels[0]) ?? []).filter((site) => isCompared(diff2, site));
-    const set = await probeSet(diff2, compared);
-    if (set === null) continue;
+    const sets = await probeSets(diff2, compared);
+    if (sets.length === 0) continue;
     for (const kernel of kernels) {
-      const results = await runProbes(diff2, set, kernel, devices.get(kernel));
+      const results = await runProbes(diff2, sets, kernel, devices.get(kernel));
       diff2.records.get(kernel).probed(results);
     }
   }
@@ -3017,27 +3212,25 @@ async function compareSites(diff2, placements) {
     const record = diff2.records.get(kernel);
     const inputs = laneInputs(site, diff2.eagerLane);
     const given = { ...inputs, ...await siteWeights(diff2, site) };
+    const begun = Promise.resolve(references.get(site.op) ?? referenceAt(diff2, site, inputs));
+    begun.catch(() => void 0);
     const called = await answerOf(diff2, kernel, site, given, "fused", record);
     if (called === null) continue;
     const standard = diff2.standards.get(kernel);
     const own = standard === void 0 || standard.failed ? null : await answerOf(diff2, kernel, site, given, "standard", standard);
-    const run2 = (recipe) => runSite(diff2, site, recipe, inputs, diff2.sequence);
-    const known = references.get(site.op) ?? {
-      oracle: await run2(ORACLE),
-      recipes: [laneOutputs(site, diff2.eagerLane), ...await Promise.all(diff2.recipes.slice(1).map(run2))],
-      canaries: []
-    };
-    if (diff2.canariesAt.get(site.op) === site.start) {
-      if (!references.has(site.op)) known.canaries = await plantCanaries(diff2, site, inputs, known);
-      record.watched(known.canaries);
-    }
+    const known = await begun;
     references.set(site.op, known);
+    if (diff2.canariesAt.get(site.op) === site.start) {
+      record.watched(known.canaries ??= await canariesAt(diff2, site, inputs, known));
+      const control = diff2.controls.get(site.op) ?? await identityControl(diff2, site, inputs, known);
+      diff2.controls.set(site.op, control);
+      record.controlled(control);
+    }
     const compare = (variant, to, answered) => {
       to.violate(site, answered.violations);
       for (const [name, output] of Object.entries(answered.outputs)) {
-        const recipes = known.recipes.map((values) => values[name]?.data);
-        const measured = measure(output.data, known.oracle[name]?.data, recipes, diff2.dtype);
-        to.add(site, name, measured);
+        const measured = measure(output.data, known.yardsticks[name]);
+        to.add(site, name, measured, diff2.sequence);
         if (judgeMeasure(measured, diff2.dtype, diff2.limits).level !== "pass")
           diff2.suspects.note(kernel, variant, { site, inputs, ratio: accuracyRatio(measured) });
       }
@@ -3045,6 +3238,50 @@ async function compareSites(diff2, placements) {
     compare("fused", record, called);
     if (standard !== void 0 && own !== null) compare("standard", standard, own);
   }
+}
+async function referenceAt(diff2, site, inputs) {
+  const { dtype, recipes, program, sequence } = diff2;
+  const eager2 = laneOutputs(site, diff2.eagerLane);
+  const ops = program.ops.slice(site.start, site.end + 1);
+  const kinds = ops.map(({ op }) => op);
+  const outputs = [...site.outputs.keys()];
+  const { tensors } = await remembered(
+    diff2.keeper,
+    () => ({ what: "site", depends: { dtype, recipes, ops, outputs: [...site.outputs], prompts: sequence.segments }, tensors: inputs }),
+    async () => {
+      const run2 = (recipe) => runSite(diff2, site, recipe, inputs, sequence);
+      const [, ...others] = distinctRecipes(recipes, kinds);
+      const [oracle, ...made] = await Promise.all([ORACLE, ...others].map(run2));
+      const entries = outputs.flatMap((name) => {
+        const all = [eager2, ...made].map((values) => values[name]?.data);
+        const floors = Float64Array.from(floorsOf(oracle[name]?.data, all, dtype));
+        return [
+          [`oracle ${name}`, oracle[name]],
+          [`floors ${name}`, { data: floors, shape: [floors.length] }],
+          ...others.map((recipe, i) => [`${recipe.name} ${name}`, made[i]?.[name]])
+        ];
+      });
+      return { tensors: Object.fromEntries(entries), note: null };
+    }
+  );
+  const yardsticks = outputs.map((name) => {
+    const all = recipes.map(
+      (recipe) => (tensors[`${sameRecipe(recipes, recipe, kinds).name} ${name}`] ?? eager2[name])?.data
+    );
+    return [name, yardstick(tensors[`oracle ${name}`]?.data, all, dtype, [...tensors[`floors ${name}`]?.data ?? []])];
+  });
+  return { eager: eager2, yardsticks: Object.fromEntries(yardsticks) };
+}
+async function canariesAt(diff2, site, inputs, known) {
+  const { dtype, recipes, limits, program, sequence } = diff2;
+  const ops = program.ops.slice(site.start, site.end + 1);
+  const depends = { dtype, recipes, limits, ops, place: place2(site), prompts: sequence.segments };
+  const { note } = await remembered(
+    diff2.keeper,
+    () => ({ what: "canaries", depends, tensors: inputs }),
+    async () => ({ tensors: {}, note: await plantCanaries(diff2, site, inputs, known) })
+  );
+  return note;
 }
 async function answerOf(diff2, kernel, site, inputs, variant, record) {
   try {
@@ -6752,8 +6989,11 @@ async function missing(files) {
 
 // src/jobs.ts
 var runner;
-function engine() {
-  return runner ??= loadOnnxRuntime().then((ort) => ({ ort, runner: createOpRunner(ort) }));
+function engine({ threads: threads2, hand: hand2 }) {
+  return runner ??= loadOnnxRuntime().then((ort) => {
+    const local = createOpRunner(ort);
+    return { ort, runner: threads2 === 1 ? local : startHands(local, threads2 - 1, hand2).runner };
+  });
 }
 async function runJob(job, line) {
   switch (job.kind) {
@@ -6775,7 +7015,12 @@ async function runJob(job, line) {
         const program = buildProgram(config);
         checkWeights(program, checkpoint);
         const recipe = job.recipe === "oracle" ? ORACLE : eager(job.dtype);
-        return forward((await engine()).runner, program, checkpoint, { ids: job.ids, dtype: job.dtype, recipe, onLayer: line.onLayer });
+        return forward((await engine(line.share)).runner, program, checkpoint, {
+          ids: job.ids,
+          dtype: job.dtype,
+          recipe,
+          onLayer: line.onLayer
+        });
       });
   }
 }
@@ -6791,7 +7036,7 @@ async function withCheckpoint(files, use) {
 async function diff(job, checkpoint, config, line) {
   const program = buildProgram(config);
   checkWeights(program, checkpoint);
-  const { ort, runner: ops } = await engine();
+  const { ort, runner: ops } = await engine(line.share);
   const forDtype = ({ dtypes }) => dtypes.includes(job.dtype);
   const usable = job.kernels.filter(forDtype);
   const unfused = job.unfused.filter(forDtype).map((manifest) => remoteKernel(manifest, job.dtype, line.ask));
@@ -6799,7 +7044,10 @@ async function diff(job, checkpoint, config, line) {
     (manifest) => runsInThread(manifest, job.execution_provider) ? onnxruntimeKernel(ort, onnxruntimeVersion(), manifest, job.execution_provider) : remoteKernel(manifest, job.dtype, line.ask)
   );
   try {
-    return await numericDiff(ops, { ...job, config, program, checkpoint, kernels, unfused, onLayer: line.onLayer });
+    const keeper = job.keep_in === null ? null : await keeperOf(job.keep_in, job.dtype, checkpoint);
+    const numeric = await numericDiff(ops, { ...job, config, program, checkpoint, kernels, unfused, keeper, onLayer: line.onLayer });
+    await keeper?.flush();
+    return { numeric, kept: keeper?.counts ?? null };
   } finally {
     await Promise.all(kernels.map((kernel) => kernel.close()));
   }
@@ -6811,6 +7059,8 @@ function runsInThread(manifest, provider) {
 // src/worker.ts
 var port = parentPort;
 if (port === null) throw new Error("worker.js is started by the other doors, not by hand");
+var { threads, hand } = workerData;
+var share2 = { threads, hand: new URL(hand) };
 var asked = /* @__PURE__ */ new Map();
 var questions = 0;
 function ask(question) {
@@ -6829,14 +7079,9 @@ port.on("message", (message) => {
     asked.delete(message.id);
     return;
   }
-  runJob(message.job, { onLayer: (layer) => send({ kind: "layer", layer }), ask }).then(
+  runJob(message.job, { onLayer: (layer) => send({ kind: "layer", layer }), share: share2, ask }).then(
     (result) => send({ kind: "done", result }, movable(result)),
-    (error) => send({
-      kind: "failed",
-      code: error instanceof ModelError ? error.code : null,
-      message: error instanceof Error ? error.message : String(error),
-      stack: error instanceof Error ? error.stack ?? null : null
-    })
+    (error) => send({ kind: "failed", ...plainError(error) })
   );
 });
 function movable(result) {

@@ -107,7 +107,7 @@ describe('a kernel', () => {
       expect(judged.detail).toMatch(/^layer 1 input_layernorm, /);
     }
     const record = kernelRecord(KERNEL, DEVICE, ['eager', 'other'], 'bfloat16', LIMITS);
-    for (const [layer, rms_error] of [1, 1, 1.9].entries()) record.add(site(layer), 'y', shown({ rms_error }), ONE_TOKEN);
+    for (const [layer, rms_error] of [1, 1, 1.9].entries()) record.add(site(layer), 'y', shown({ rms_error }), SEQUENCE);
     expect(record.result()).toMatchObject({ status: 'pass', worst_layer: 2 });
     record.violate(site(1, 'post_attention_layernorm'), [{ check: 'inputs_unchanged', detail: 'input x was changed' }]);
     expect(record.result()).toMatchObject({ status: 'fail', worst_layer: 1, worst_site: 'post_attention_layernorm' });
