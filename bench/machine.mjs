@@ -155,7 +155,7 @@ async function onnxRuntimeOf(dist) {
   process.env.ORT_DISABLE_TELEMETRY = '1';
   const entry = readdirSync(dist).find((name) => /^onnxruntime-node-.*\.js$/.test(name));
   if (entry === undefined) throw new Error(`${dist} has no ONNX Runtime; build it with \`npm run build\``);
-  const natives = /native_exports\s*} from "(\.\/[^"]+)"/.exec(readFileSync(join(dist, entry), 'utf8'))?.[1];
+  const natives = /native_exports\s*}\s*from\s*"(\.\/[^"]+)"/.exec(readFileSync(join(dist, entry), 'utf8'))?.[1];
   const { init_native: init, native_exports: native } = await import(pathToFileURL(join(dist, natives)).href);
   init();
   const folder = join(dist, 'native', `${process.platform}-${process.arch}`);

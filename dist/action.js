@@ -32,7 +32,7 @@ import {
   parseConfigFile,
   readConfigFile,
   show
-} from "./chunk-Y7NE2JUZ.js";
+} from "./chunk-CJK36F2J.js";
 import {
   VERDICTS
 } from "./chunk-HEL6FPUC.js";
@@ -901,7 +901,7 @@ function configOfInputs({ desk }) {
 async function judge(config, { desk, redact, env, cancelled }) {
   const { log } = desk;
   const cache = readCache(getInput, process.env) ? actionsCache({ env: process.env, log: log.info }) : null;
-  const gate = await import("./gate-E47OAOWK.js");
+  const gate = await import("./gate-73OSYIZY.js");
   const reference_cache = readReferenceCache(getInput, process.env, process.cwd(), desk.event?.pullRequest?.fork ?? false);
   const own = { env, signal: cancelled, reference_cache, ...cache === null ? {} : { shared: cache } };
   const edges = { log: (line) => log.info(line), ...own };

@@ -7,7 +7,7 @@ import {
   keptRoot,
   loadConfig,
   loadFailOn
-} from "./chunk-Y7NE2JUZ.js";
+} from "./chunk-CJK36F2J.js";
 import "./chunk-HEL6FPUC.js";
 import {
   plain
@@ -3789,6 +3789,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  loadGate: () => import("./gate-E47OAOWK.js")
+  loadGate: () => import("./gate-73OSYIZY.js")
 });
 process.stdout.write("", () => process.exit());

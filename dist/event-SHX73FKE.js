@@ -1,1 +1,12 @@
-import{createRequire as createRequire_}from"node:module";const require2=createRequire_(import.meta.url);import{attemptOf,eventOfReports,readEvent}from"./chunk-YKJODRZD.js";import"./chunk-H45APEIH.js";export{attemptOf,eventOfReports,readEvent};
+import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);
+import {
+  attemptOf,
+  eventOfReports,
+  readEvent
+} from "./chunk-YKJODRZD.js";
+import "./chunk-H45APEIH.js";
+export {
+  attemptOf,
+  eventOfReports,
+  readEvent
+};

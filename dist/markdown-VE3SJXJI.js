@@ -1,1 +1,12 @@
-import{createRequire as createRequire_}from"node:module";const require2=createRequire_(import.meta.url);import{renderMarkdown}from"./chunk-ACNHVFUG.js";import"./chunk-37TJ2BCS.js";import"./chunk-JUYFWEVH.js";import"./chunk-HEL6FPUC.js";import"./chunk-4PW6NF73.js";import"./chunk-H45APEIH.js";export{renderMarkdown};
+import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);
+import {
+  renderMarkdown
+} from "./chunk-ACNHVFUG.js";
+import "./chunk-37TJ2BCS.js";
+import "./chunk-JUYFWEVH.js";
+import "./chunk-HEL6FPUC.js";
+import "./chunk-4PW6NF73.js";
+import "./chunk-H45APEIH.js";
+export {
+  renderMarkdown
+};

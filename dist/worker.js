@@ -34,7 +34,7 @@ import {
   validRecipes,
   walk,
   wholeTensor
-} from "./chunk-7CMXJOEI.js";
+} from "./chunk-C5NA344G.js";
 import {
   openCheckpoint,
   openFolder,

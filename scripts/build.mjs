@@ -134,9 +134,15 @@ function minifyPackages(outdir, { outputs }) {
     const own = Object.entries(inputs).filter(([input]) => input.startsWith('src/'));
     if (own.reduce((sum, [, { bytesInOutput }]) => sum + bytesInOutput, 0) > OWN * bytes) continue;
     const file = join(outdir, basename(path));
-    const options = { minifyWhitespace: true, minifySyntax: true, legalComments: 'none', charset: 'utf8', target: 'node20', format: 'esm' };
-    const { code } = esbuild.transformSync(readFileSync(file, 'utf8'), options);
-    writeFileSync(file, code);
+    // CommonJS modules only, one by one: they have no part in what the file imports and exports, and the comments between modules stay, off which is
+    // read what is in a file and what of it is evaluated.
+    const modules = readFileSync(file, 'utf8').split(/^(?=\/\/ (?:node_modules|src)\/|export \{)/m);
+    const code = modules.map((text) => {
+      const [name = '', first = ''] = text.split('\n', 2);
+      if (!/^var require_\w+ = __commonJS\(\{$/.test(first)) return text;
+      return `${name}\n${esbuild.transformSync(text, { minifyWhitespace: true, legalComments: 'none', charset: 'utf8' }).code}`;
+    });
+    writeFileSync(file, code.join(''));
   }
 }
 

@@ -3,7 +3,16 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { readCache, readConfigInputs, readHubToken, readMergeInputs, readMode, readPosting, readShard } from '../../src/github/inputs.js';
+import {
+  readCache,
+  readConfigInputs,
+  readHubToken,
+  readMergeInputs,
+  readMode,
+  readPosting,
+  readReferenceCache,
+  readShard,
+} from '../../src/github/inputs.js';
 
 function read(path: string): string {
   return readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -43,6 +52,7 @@ describe('action.yml', () => {
     readConfigInputs(getInput);
     readHubToken(getInput);
     readCache(getInput, {});
+    readReferenceCache(getInput, {}, '/', false);
     readShard(getInput, readMode(getInput));
     readMergeInputs(getInput);
     expect([...asked].sort()).toEqual(Object.keys(action.inputs).sort());

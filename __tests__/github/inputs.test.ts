@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { readCache, readConfigInputs, readPosting } from '../../src/github/inputs.js';
+import { readCache, readConfigInputs, readPosting, readReferenceCache } from '../../src/github/inputs.js';
 
 function inputs(values: Record<string, string>): (name: string) => string {
   return (name) => values[name] ?? '';
@@ -74,5 +74,25 @@ describe('the input cache', () => {
   it.each(['yes', '1', 'AUTO', 'tRuE'])('is refused as %s by name and value', (cache) => {
     const message = `input cache must be one of auto, true, false; got "${cache}"`;
     expect(() => readCache(inputs({ cache }), hosted)).toThrow(expect.objectContaining({ name: 'UsageError', message }));
+  });
+});
+
+describe('the input reference-cache', () => {
+  const hosted = { RUNNER_ENVIRONMENT: 'github-hosted', HOME: '/home/runner' };
+  const own = { RUNNER_ENVIRONMENT: 'self-hosted', HOME: '/home/runner' };
+  const kept = '/home/runner/.cache/fused-compat/reference';
+
+  it('keeps results by itself only where the disk lasts, and never for the code of a fork', () => {
+    for (const given of [inputs({}), inputs({ 'reference-cache': 'auto' })]) {
+      expect([hosted, own, {}].map((env) => readReferenceCache(given, env, '/w', false))).toEqual([null, kept, null]);
+      expect(readReferenceCache(given, own, '/w', true)).toBeNull();
+    }
+  });
+
+  it('is a folder of the workspace, or none, where it says so', () => {
+    for (const env of [hosted, own]) {
+      expect(readReferenceCache(inputs({ 'reference-cache': 'kept' }), env, '/w', false)).toBe('/w/kept');
+      expect(readReferenceCache(inputs({ 'reference-cache': 'none' }), env, '/w', false)).toBeNull();
+    }
   });
 });

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openKeeper, remembered, type Kept, type Key } from '../../src/reference/keeper.js';
 import { prune } from '../../src/reference/kept-folder.js';
-import { keptRoot } from '../../src/reference/kept-root.js';
+import { keptRoot } from '../../src/config/reference-cache.js';
 
 const ROOM = 2 ** 30;
 

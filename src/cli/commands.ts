@@ -4,7 +4,7 @@ import { join, relative, resolve } from 'node:path';
 import { loadConfig, loadFailOn } from '../config/load.js';
 import type { Config, ModelRef, Prompt } from '../config/types.js';
 import { UsageError } from '../errors.js';
-import { keptRoot } from '../reference/kept-root.js';
+import { keptRoot } from '../config/reference-cache.js';
 import { plain } from '../report/escape.js';
 import type { Report } from '../report/types.js';
 import type { Moment } from '../shards/plan.js';

@@ -2,7 +2,7 @@
 // action cannot tell an unset input from an empty one (https://github.com/actions/runner/issues/924), so empty means unset.
 
 import { UsageError } from '../errors.js';
-import { keptRoot } from '../reference/kept-root.js';
+import { keptRoot } from '../config/reference-cache.js';
 
 /** always: on every run. on-failure: only when the gate fails, or to bring an earlier comment up to date. */
 const COMMENT_MODES = ['always', 'on-failure', 'never'] as const;
