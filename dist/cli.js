@@ -3789,6 +3789,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  loadGate: () => import("./gate-73OSYIZY.js")
+  loadGate: () => import("./gate-ASKZ5IP6.js")
 });
 process.stdout.write("", () => process.exit());

@@ -34,7 +34,7 @@ import {
   validRecipes,
   walk,
   wholeTensor
-} from "./chunk-C5NA344G.js";
+} from "./chunk-CAMDPMS4.js";
 import {
   openCheckpoint,
   openFolder,
@@ -1076,7 +1076,7 @@ function withAttributes(context, site, inputs, index, changes) {
   return runSite(changed2, site, context.recipes[0], inputs, context.sequence);
 }
 function zeroLogits(blocks) {
-  const { data, shape } = blocks[1];
+  const { data, shape } = blocks[0];
   return { data: new Float32Array(data.length), shape };
 }
 function modelCanary(level) {
@@ -3141,6 +3141,8 @@ async function run(diff2, meters, logits) {
     scanAll: true,
     keep: lookedAt(looksBack),
     beforeStandIns: () => comparing,
+    // Whole models are compared with the logits themselves.
+    ...models.length === 0 ? { sums: logits.sums(recipes.length) } : {},
     async afterOp(index, op) {
       diff2.overflow.afterOp(op);
       const here = diff2.overflow.found === null ? sitesAt.get(index) : void 0;

@@ -236,7 +236,7 @@ function withAttributes(context: CanaryContext, site: Site, inputs: Tensors, ind
 
 /** Logits that nobody wrote, beside those of the lanes. */
 export function zeroLogits(blocks: readonly NdArray[]): NdArray {
-  const { data, shape } = blocks[1] as NdArray;
+  const { data, shape } = blocks[0] as NdArray;
   return { data: new Float32Array(data.length), shape };
 }
 

@@ -1,6 +1,7 @@
 // Compares logits of several lanes with the oracle's while they arrive in blocks of the vocabulary, so that no lane's logits are ever whole in memory.
 
 import type { NdArray } from '../reference/ndarray.js';
+import type { Sums } from '../reference/resting.js';
 
 /** Per lane, per position; index 0 of `lanes` in `add` is the oracle. */
 export interface LogitsSummary {
@@ -41,6 +42,11 @@ export interface LogitsMeter {
    * @param leastNoise logit noise per position that is known already
    */
   summarise(noiseLanes: readonly number[], decisiveMargin: number, leastNoise?: readonly number[]): LogitsSummary;
+  /**
+   * What is summed up of the lanes after the oracle, `count` of them: all that is asked of their logits. Where that is known from an earlier run,
+   * with the same oracle, these lanes need none.
+   */
+  sums(count: number): Sums;
   /** One entry per position; where there is no next token `nll` and `below_best` mean nothing. */
   perPosition(noiseLanes: readonly number[]): OracleView[];
 }
@@ -64,6 +70,8 @@ interface Running {
   readonly broken: Uint8Array;
 }
 
+const SUMS = ['expm1', 'shift', 'excess', 'partition', 'sum', 'squares', 'best', 'bestId', 'target', 'broken'] as const;
+
 /** @param targets next token per position, −1 where there is none */
 export function logitsMeter(lanes: number, targets: Int32Array): LogitsMeter {
   const positions = targets.length;
@@ -72,6 +80,7 @@ export function logitsMeter(lanes: number, targets: Int32Array): LogitsMeter {
   const weight = new Float64Array(positions);
   const second = new Float64Array(positions).fill(-Infinity);
   let weights = new Float64Array(0);
+  const known = new Set<number>();
   let vocabulary = 0;
   return {
     add(start, blocks) {
@@ -79,9 +88,10 @@ export function logitsMeter(lanes: number, targets: Int32Array): LogitsMeter {
       const width = oracle.length / positions;
       vocabulary += width;
       if (weights.length < oracle.length) weights = new Float64Array(oracle.length);
-      for (let p = 0; p < positions; p++)
-        addOracle(oracle, p, width, start, targets[p] as number, { max, weight, second }, running, weights);
+      const open = running.filter((_, lane) => !known.has(lane));
+      for (let p = 0; p < positions; p++) addOracle(oracle, p, width, start, targets[p] as number, { max, weight, second }, open, weights);
       for (let lane = 1; lane < lanes; lane++) {
+        if (known.has(lane)) continue;
         addLane(running[lane] as Running, oracle, blocks[lane]?.data as Float32Array, width, start, targets, weights);
       }
     },
@@ -91,6 +101,22 @@ export function logitsMeter(lanes: number, targets: Int32Array): LogitsMeter {
       );
       return summarise(running, { max, weight, second }, targets, noise, decisiveMargin);
     },
+    sums: (count) => ({
+      state() {
+        const entries = running
+          .slice(1, count + 1)
+          .flatMap((sums, i) =>
+            SUMS.map((name): [string, NdArray] => [`${i + 1} ${name}`, { data: Float64Array.from(sums[name]), shape: [positions] }]),
+          );
+        return Object.fromEntries(entries);
+      },
+      restore(state) {
+        for (let lane = 1; lane <= count; lane++) {
+          known.add(lane);
+          for (const name of SUMS) (running[lane] as Running)[name].set((state[`${lane} ${name}`] as NdArray).data);
+        }
+      },
+    }),
     perPosition: (noiseLanes) =>
       Array.from(targets, (_, p) => {
         const { best, bestId, target, broken } = running[0] as Running;
@@ -197,13 +223,14 @@ function addLane(
       }
       const w = weights[i] as number;
       const d = clamped(raw);
-      const beyond = excessOf(d);
-      const e = beyond + d;
-      expm1 += w * e;
+      const near = d <= 1 && d >= -1;
+      // Far from 0 nothing cancels, and expm1(d) + 1 has no digits left where d is far below.
+      const grown = near ? 0 : Math.exp(d);
+      const beyond = near ? excessOf(d) : grown - 1 - d;
+      expm1 += w * (beyond + d);
       shift += w * d;
       excess += w * beyond;
-      // e + 1 has no digits left where d is far below 0.
-      partition += w * (d < -1 ? Math.exp(d) : e + 1);
+      partition += w * (near ? beyond + d + 1 : grown);
       sum += raw;
       squares += raw * raw;
       if (value > best) {

@@ -333,6 +333,8 @@ async function run(diff: Diff, meters: readonly LayerMeter[], logits: LogitsMete
     scanAll: true,
     keep: lookedAt(looksBack),
     beforeStandIns: () => comparing,
+    // Whole models are compared with the logits themselves.
+    ...(models.length === 0 ? { sums: logits.sums(recipes.length) } : {}),
     async afterOp(index, op) {
       diff.overflow.afterOp(op);
       const here = diff.overflow.found === null ? sitesAt.get(index) : undefined;

@@ -119,40 +119,62 @@ function keyOf({ program, dtype, sequence }: Context, lane: Lane, { start, end, 
   };
 }
 
-/** Logits of lanes, in the blocks of the vocabulary in which they are made. */
+/** What a caller sums up of the logits of kept lanes, but of the first. */
+export interface Sums {
+  state(): Record<string, NdArray>;
+  /** Takes the place of the lanes' logits. */
+  restore(state: Readonly<Record<string, NdArray>>): void;
+}
+
+/** The logits of the first kept lane, in the blocks of the vocabulary in which they are made, and the sums of the others. */
 export interface KeptLogits {
+  /** Lanes whose logits nobody needs. */
+  readonly summed: ReadonlySet<Lane>;
   /** @returns null: not kept */
   find(block: Block): Promise<ReadonlyMap<Lane, NdArray> | null>;
   put(block: Block, logits: ReadonlyMap<Lane, NdArray>): Promise<void>;
+  /** All blocks were seen. */
+  end(): Promise<void>;
+}
+
+interface LogitsContext {
+  readonly keeper?: Keeper | null;
+  readonly dtype: ServingDtype;
+  readonly sequence: Sequence;
+  readonly sums?: Sums;
 }
 
 /** @returns null where nothing of these lanes is kept */
-export function keptLogits(
-  { keeper, dtype }: { keeper?: Keeper | null; dtype: ServingDtype },
+export async function keptLogits(
+  { keeper, dtype, sequence, sums }: LogitsContext,
   lanes: readonly Lane[],
   op: Op,
-): KeptLogits | null {
-  const own = lanes.filter(({ kept }) => kept !== undefined);
-  if (keeper === null || keeper === undefined || own.length === 0) return null;
+): Promise<KeptLogits | null> {
+  const [first, ...others] = lanes.filter(({ kept }) => kept !== undefined);
+  if (keeper === null || keeper === undefined || first === undefined) return null;
   // Named by their place: two lanes of one recipe may be different ones.
-  const named = own.map((lane, i): [string, Lane] => [`${i} ${lane.recipe.name}`, lane]);
-  const finals = named.map(([name, lane]): [string, NdArray] => [name, lane.values.get(op.inputs['x'] as string) as NdArray]);
-  const hidden = digest({ what: 'hidden', depends: null, tensors: Object.fromEntries(finals) });
-  const keyOfBlock = ({ start, end }: Block): Key => ({
-    what: 'logits',
-    depends: { dtype, recipes: own.map(({ recipe }) => recipe), op, start, end, hidden },
-    tensors: {},
-  });
+  const hidden = (of: readonly Lane[]) =>
+    Object.fromEntries(of.map((lane, i): [string, NdArray] => [String(i), lane.values.get(op.inputs['x'] as string) as NdArray]));
+  const depends = { dtype, recipe: first.recipe, op };
+  const final = digest({ what: 'hidden', depends: null, tensors: hidden([first]) });
+  const keyOfBlock = ({ start, end }: Block): Key => ({ what: 'logits', depends: { ...depends, start, end, final }, tensors: {} });
+  const keyOfSums: Key = {
+    what: 'sums',
+    depends: { ...depends, recipes: others.map(({ recipe }) => recipe), prompts: sequence.segments, ids: sequence.ids, final },
+    tensors: hidden(others),
+  };
+  const known = sums === undefined ? null : await keeper.find(keyOfSums);
+  if (known !== null) sums?.restore(known.tensors);
   return {
+    summed: new Set(known === null ? [] : others),
     async find(block) {
-      const known = await keeper.find(keyOfBlock(block));
-      return known === null ? null : new Map(named.map(([name, lane]) => [lane, known.tensors[name] as NdArray]));
+      const logits = (await keeper.find(keyOfBlock(block)))?.tensors['logits'];
+      return logits === undefined ? null : new Map([[first, logits]]);
     },
-    put: (block, logits) =>
-      keeper.put(keyOfBlock(block), {
-        tensors: Object.fromEntries(named.map(([name, lane]) => [name, logits.get(lane) as NdArray])),
-        note: null,
-      }),
+    put: (block, logits) => keeper.put(keyOfBlock(block), { tensors: { logits: logits.get(first) as NdArray }, note: null }),
+    async end() {
+      if (known === null && sums !== undefined) await keeper.put(keyOfSums, { tensors: sums.state(), note: null });
+    },
   };
 }
 

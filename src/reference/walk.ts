@@ -8,7 +8,7 @@ import type { Keeper } from './keeper.js';
 import { joinRows, rows, type NdArray } from './ndarray.js';
 import type { Factor, OpRunner } from './op-runner.js';
 import type { Recipe } from './recipes.js';
-import { keptLogits, resting, type KeptLane } from './resting.js';
+import { keptLogits, resting, type KeptLane, type Sums } from './resting.js';
 import { rotaryValues, type Sequence } from './sequence.js';
 import { blocksOf, embeddingRows, readAhead, roundToServing, servedBlock, wholeWeight, type Block } from './served-weights.js';
 
@@ -46,6 +46,8 @@ export interface WalkOptions {
   afterOp(index: number, op: Op): Promise<void>;
   /** Blocks of columns `[start, start + width)` of the logits, one [T, width] per lane. When absent, `logits` is assembled like any value. */
   logits?(start: number, blocks: readonly NdArray[]): void;
+  /** What the caller sums up of the logits of kept lanes; where it is known from an earlier run, `logits` gets empty blocks for those after the first. */
+  readonly sums?: Sums;
   /** Also read tensors whose rows are only partly used, so that no NaN goes unseen. */
   readonly scanAll: boolean;
   /** Has what lanes made in earlier runs; default: there is none. */
@@ -149,6 +151,9 @@ async function runEndingStandIn(options: WalkOptions, lane: Lane, index: number)
   await standIn.run(lane);
 }
 
+/** In the place of logits that nobody needs. */
+const NO_LOGITS: NdArray = { data: new Float32Array(0), shape: [0, 0] };
+
 async function linears(options: WalkOptions, lanes: readonly Lane[], op: Op, next: ReturnType<typeof readAhead>): Promise<void> {
   const { checkpoint, dtype, runner, program } = options;
   const factors = lanes.map((lane): Factor & { lane: Lane } => ({
@@ -163,24 +168,26 @@ async function linears(options: WalkOptions, lanes: readonly Lane[], op: Op, nex
     const softcap = Number(op.attributes['softcap'] ?? 0);
     const streaming = matrix.output === program.logits ? options.logits : undefined;
     const sinks = lanes.map((lane) => collect(lane, op, matrix));
-    const kept = streaming === undefined ? null : keptLogits(options, lanes, op);
+    const kept = streaming === undefined ? null : await keptLogits(options, lanes, op);
+    const needed = factors.filter(({ lane }) => kept?.summed.has(lane) !== true);
     for (let left = blocksOf(checkpoint, matrix.ref).length; left > 0; left--) {
       const { block, bytes } = await next();
       if (lanes.length === 0) continue;
       const known = (await kept?.find(block)) ?? new Map<Lane, NdArray>();
-      const unknown = factors.filter(({ lane }) => !known.has(lane));
+      const unknown = needed.filter(({ lane }) => !known.has(lane));
       const served = servedBlock(checkpoint, block, bytes, dtype);
       const weight = { ...served, movable: checkpoint.keeps !== true && served.data.byteLength === served.data.buffer.byteLength };
       await inFlight.add(runner.linears(unknown, weight, bias?.subarray(block.start, block.end) ?? null, softcap), async (made) => {
         const products = new Map([...known, ...unknown.map(({ lane }, i): [Lane, NdArray] => [lane, made[i] as NdArray])]);
         if (known.size === 0) await kept?.put(block, products);
-        const blocks = lanes.map((lane) => products.get(lane) as NdArray);
+        const blocks = lanes.map((lane) => products.get(lane) ?? NO_LOGITS);
         if (streaming !== undefined) streaming(block.start, blocks);
         else for (const [i, sink] of sinks.entries()) sink.add(block, blocks[i] as NdArray);
       });
     }
-    await inFlight.add(Promise.resolve(), () => {
+    await inFlight.add(Promise.resolve(), async () => {
       if (streaming === undefined) for (const sink of sinks) sink.finish();
+      await kept?.end();
     });
   }
   await inFlight.end();
