@@ -1,7 +1,7 @@
 // The streaming comparison of logits against a plain one that holds everything.
 
 import { describe, expect, test } from '@jest/globals';
-import { logitsMeter, type LogitsSummary } from '../../src/diff/logits-meter.js';
+import { logitsMeter, type LogitsMeter, type LogitsSummary } from '../../src/diff/logits-meter.js';
 import { seededRandom } from '../weights/made-files.js';
 
 type Matrix = readonly (readonly number[])[];
@@ -193,4 +193,28 @@ describe('decisive flips', () => {
 
 test('without a next token there is no perplexity', () => {
   expect(streamed([[[1, 2]], [[1, 2]]], [-1], [2]).perplexity).toEqual([null, null]);
+});
+
+test('what an earlier run summed up of lanes takes the place of their logits, to the last digit', () => {
+  const oracle = randomLogits(1, 5, 40);
+  const lanes = [oracle, disturbed(oracle, 2, 0.1), disturbed(oracle, 3, 3), disturbed(oracle, 4, 0.2)];
+  const targets = Int32Array.of(3, 39, -1, 0, 7);
+  const fed = (meter: LogitsMeter, given: readonly Matrix[]) => {
+    for (const start of [0, 15, 30]) {
+      const blocks = given.map((lane, index) => {
+        const flat = lane.flatMap((row) => row.slice(start, start + 15));
+        return { data: index === 0 ? Float64Array.from(flat) : Float32Array.from(flat), shape: [5, flat.length / 5] };
+      });
+      meter.add(start, blocks);
+    }
+    return { summary: meter.summarise([0, 1], 10), views: meter.perPosition([0, 1]) };
+  };
+  const first = logitsMeter(4, targets);
+  const whole = fed(first, lanes);
+  const second = logitsMeter(4, targets);
+  second.sums(2).restore(first.sums(2).state());
+  const nothing: Matrix = oracle.map(() => []);
+  expect(fed(second, [oracle, nothing, nothing, lanes[3] as Matrix])).toEqual(whole);
+  // Without them the lanes would be something else.
+  expect(fed(logitsMeter(4, targets), [oracle, oracle, oracle, lanes[3] as Matrix])).not.toEqual(whole);
 });
