@@ -2,6 +2,7 @@
 // judged by them; what that means for the verdict is src/verdict's.
 
 import type { Op } from '../architectures/program.js';
+import { firstNonFinite } from '../reference/ndarray.js';
 import type { Sequence } from '../reference/sequence.js';
 import { elsewhere, LARGEST_FINITE, limitOf } from '../reference/served-weights.js';
 import type { Lane } from '../reference/walk.js';
@@ -47,14 +48,4 @@ function words(dtype: ServingDtype, oracle: ArrayLike<number>): string {
       ? `values of up to ${Number(largest.toPrecision(3))} overflow ${dtype}`
       : `something inside the op overflows ${dtype} (its results are ${Number(largest.toPrecision(3))} at most)`;
   return `${what}, whose largest finite value is ${limitOf(dtype)}, in PyTorch eager too; serve the model ${elsewhere(dtype)}`;
-}
-
-/** Index of the first value that is NaN or infinite, or −1. */
-function firstNonFinite(data: ArrayLike<number>): number {
-  // 0 · NaN and 0 · ∞ are NaN: one sum tells whether there is anything to look for.
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += 0 * (data[i] as number);
-  if (sum === 0) return -1;
-  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
-  return -1;
 }

@@ -6,6 +6,16 @@ export interface NdArray {
   readonly shape: readonly number[];
 }
 
+/** Index of the first value that is NaN or infinite, or −1. */
+export function firstNonFinite(data: ArrayLike<number>): number {
+  // 0 · NaN and 0 · ∞ are NaN: one sum tells whether there is anything to look for.
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) sum += 0 * (data[i] as number);
+  if (sum === 0) return -1;
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
+  return -1;
+}
+
 /** Rows `[start, end)` of the first axis, without copying. */
 export function rows(array: NdArray, start: number, end: number): NdArray {
   const [count = 1, ...rest] = array.shape;

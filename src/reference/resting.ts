@@ -3,7 +3,7 @@
 import type { Op, Program } from '../architectures/program.js';
 import type { ServingDtype } from '../report/types.js';
 import { digest, type Keeper, type Key } from './keeper.js';
-import type { NdArray } from './ndarray.js';
+import { firstNonFinite, type NdArray } from './ndarray.js';
 import type { Block } from './served-weights.js';
 import type { Sequence } from './sequence.js';
 import type { Lane } from './walk.js';
@@ -70,7 +70,7 @@ export function resting(keeper: Keeper, context: Context): Resting {
     async after(index) {
       const made = Object.values((context.program.ops[index] as Op).outputs);
       overflowed ||= lanes.some(
-        ({ lane }) => lane.kept?.values === 'looked_at' && made.some((name) => !allFinite(lane.values.get(name)?.data ?? [])),
+        ({ lane }) => lane.kept?.values === 'looked_at' && made.some((name) => firstNonFinite(lane.values.get(name)?.data ?? []) >= 0),
       );
       for (const { lane, segments } of lanes) {
         const current = open.get(lane);
@@ -176,11 +176,4 @@ export async function keptLogits(
       if (known === null && sums !== undefined) await keeper.put(keyOfSums, { tensors: sums.state(), note: null });
     },
   };
-}
-
-function allFinite(data: ArrayLike<number>): boolean {
-  // 0 · NaN and 0 · ∞ are NaN.
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += 0 * (data[i] as number);
-  return sum === 0;
 }
