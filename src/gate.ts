@@ -88,7 +88,7 @@ export async function check(config: Config, edges: Edges = {}): Promise<Report> 
       duration_ms: clock().getTime() - started.getTime(),
       models: judged.map((one) => one.timing),
     };
-    if (reference_cache !== null) await prune(reference_cache);
+    if (reference_cache !== null && kernels !== null) await prune(reference_cache);
     return await settled({ ...heading(config, models, processes.gpu()), models, timing }, config, started);
   } finally {
     const closing = Promise.all([hub.close(), processes.close(), ...(edges.engine === undefined ? [engine.close()] : [])]);
