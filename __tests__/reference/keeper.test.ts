@@ -172,10 +172,10 @@ describe('the folder', () => {
     ['auto', { ...home, XDG_CACHE_HOME: '/cache' }, '/cache/fused-compat/reference'],
     ['auto', { ...home, XDG_CACHE_HOME: 'relative' }, '/home/me/.cache/fused-compat/reference'],
     ['auto', { ...home, FUSED_COMPAT_CACHE: '/own' }, '/own/reference'],
-    ['kept', home, '/work/kept'],
+    ['kept', home, '/here/kept'],
     ['/kept', home, '/kept'],
     ['none', home, null],
   ])('for %s with %j is %s', (given, env, expected) => {
-    expect(keptRoot(given, env, '/work')).toBe(expected);
+    expect(keptRoot(given, env, '/here')).toBe(expected);
   });
 });
