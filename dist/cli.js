@@ -3789,6 +3789,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  loadGate: () => import("./gate-ASKZ5IP6.js")
+  loadGate: () => import("./gate-43GSJQNU.js")
 });
 process.stdout.write("", () => process.exit());

@@ -9,6 +9,7 @@ import {
   distinctRecipes,
   eager,
   endTokens,
+  firstNonFinite,
   fusedLane,
   generate,
   joinPrompts,
@@ -19,6 +20,7 @@ import {
   logitsMeter,
   lookedAt,
   matrices,
+  namesOf,
   perSegment,
   readTexts,
   refuseUnlessRunnable,
@@ -34,7 +36,7 @@ import {
   validRecipes,
   walk,
   wholeTensor
-} from "./chunk-CAMDPMS4.js";
+} from "./chunk-SBEJOK3J.js";
 import {
   openCheckpoint,
   openFolder,
@@ -1897,6 +1899,95 @@ function controlled(level, control) {
   return { ...level, status: "inconclusive", detail: `identity control: a correct implementation would not pass: ${control.detail}` };
 }
 
+// src/diff/compare-sites.ts
+async function compareSites(diff2, placements) {
+  const references = /* @__PURE__ */ new Map();
+  const context = { ...diff2, kept: /* @__PURE__ */ new Map() };
+  for (const { kernel, site } of placements) {
+    const record = diff2.records.get(kernel);
+    const inputs = laneInputs(site, diff2.eagerLane);
+    const given = { ...inputs, ...await siteWeights(context, site) };
+    const begun = Promise.resolve(references.get(site.op) ?? referenceAt(context, site, inputs));
+    begun.catch(() => void 0);
+    const called = await answerOf(diff2, kernel, site, given, "fused", record);
+    if (called === null) continue;
+    const standard = diff2.standards.get(kernel);
+    const own = standard === void 0 || standard.failed ? null : await answerOf(diff2, kernel, site, given, "standard", standard);
+    const known = await begun;
+    references.set(site.op, known);
+    if (diff2.canariesAt.get(site.op) === site.start) {
+      record.watched(known.canaries ??= await canariesAt(context, site, inputs, known));
+      const control = diff2.controls.get(site.op) ?? await identityControl(context, site, inputs, known);
+      diff2.controls.set(site.op, control);
+      record.controlled(control);
+    }
+    const compare = (variant, to, answered) => {
+      to.violate(site, answered.violations);
+      for (const [name, output] of Object.entries(answered.outputs)) {
+        const measured = measure(output.data, known.yardsticks[name]);
+        to.add(site, name, measured, diff2.sequence);
+        if (judgeMeasure(measured, diff2.dtype, diff2.limits).level !== "pass")
+          diff2.suspects.note(kernel, variant, { site, inputs, ratio: accuracyRatio(measured) });
+      }
+    };
+    compare("fused", record, called);
+    if (standard !== void 0 && own !== null) compare("standard", standard, own);
+  }
+}
+async function referenceAt(diff2, site, inputs) {
+  const { dtype, recipes, program, sequence } = diff2;
+  const eager2 = laneOutputs(site, diff2.eagerLane);
+  const ops = program.ops.slice(site.start, site.end + 1);
+  const kinds = ops.map(({ op }) => op);
+  const outputs = [...site.outputs.keys()];
+  const { tensors } = await remembered(
+    diff2.keeper,
+    () => ({ what: "site", depends: { dtype, recipes, ops, ...namesOf(site), prompts: sequence.segments }, tensors: inputs }),
+    async () => {
+      const run2 = (recipe) => runSite(diff2, site, recipe, inputs, sequence);
+      const [, ...others] = distinctRecipes(recipes, kinds);
+      const [oracle, ...made] = await Promise.all([ORACLE, ...others].map(run2));
+      const entries = outputs.flatMap((name) => {
+        const all = [eager2, ...made].map((values) => values[name]?.data);
+        const floors = Float64Array.from(floorsOf(oracle[name]?.data, all, dtype));
+        return [
+          [`oracle ${name}`, oracle[name]],
+          [`floors ${name}`, { data: floors, shape: [floors.length] }],
+          ...others.map((recipe, i) => [`${recipe.name} ${name}`, made[i]?.[name]])
+        ];
+      });
+      return { tensors: Object.fromEntries(entries), note: null };
+    }
+  );
+  const yardsticks = outputs.map((name) => {
+    const all = recipes.map(
+      (recipe) => (tensors[`${sameRecipe(recipes, recipe, kinds).name} ${name}`] ?? eager2[name])?.data
+    );
+    return [name, yardstick(tensors[`oracle ${name}`]?.data, all, dtype, [...tensors[`floors ${name}`]?.data ?? []])];
+  });
+  return { eager: eager2, yardsticks: Object.fromEntries(yardsticks) };
+}
+async function canariesAt(diff2, site, inputs, known) {
+  const { dtype, recipes, limits, program, sequence } = diff2;
+  const ops = program.ops.slice(site.start, site.end + 1);
+  const depends = { dtype, recipes, limits, ops, ...namesOf(site), place: place2(site), prompts: sequence.segments };
+  const { note } = await remembered(
+    diff2.keeper,
+    () => ({ what: "canaries", depends, tensors: inputs }),
+    async () => ({ tensors: {}, note: await plantCanaries(diff2, site, inputs, known) })
+  );
+  return note;
+}
+async function answerOf(diff2, kernel, site, inputs, variant, record) {
+  try {
+    return await callKernel(diff2, kernel, site, inputs, diff2.sequence, variant);
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    record.fail(site, error.message);
+    return null;
+  }
+}
+
 // src/diff/generator.ts
 import { resolve } from "node:path";
 function isGenerator({ op }) {
@@ -2445,7 +2536,7 @@ function trialMaker(context, site) {
   const run2 = async (recipe, inputs) => {
     const { tensors } = await remembered(
       context.keeper,
-      () => ({ what: "probe", depends: { dtype, recipe, ops, outputs: [...site.outputs] }, tensors: inputs }),
+      () => ({ what: "probe", depends: { dtype, recipe, ops, ...namesOf(site) }, tensors: inputs }),
       async () => ({ tensors: await runSite(context, site, recipe, inputs, oneSequence(inputs)), note: null })
     );
     return tensors;
@@ -2834,13 +2925,6 @@ function words2(dtype, oracle) {
   const what = largest2 > LARGEST_FINITE[dtype] ? `values of up to ${Number(largest2.toPrecision(3))} overflow ${dtype}` : `something inside the op overflows ${dtype} (its results are ${Number(largest2.toPrecision(3))} at most)`;
   return `${what}, whose largest finite value is ${limitOf(dtype)}, in PyTorch eager too; serve the model ${elsewhere(dtype)}`;
 }
-function firstNonFinite(data) {
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += 0 * data[i];
-  if (sum === 0) return -1;
-  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
-  return -1;
-}
 
 // src/diff/sensitivity.ts
 var SEED = 2e4;
@@ -3207,92 +3291,6 @@ function canarySites(options, sites) {
     if (middle !== void 0) at.set(kernel.op, middle.start);
   }
   return at;
-}
-async function compareSites(diff2, placements) {
-  const references = /* @__PURE__ */ new Map();
-  for (const { kernel, site } of placements) {
-    const record = diff2.records.get(kernel);
-    const inputs = laneInputs(site, diff2.eagerLane);
-    const given = { ...inputs, ...await siteWeights(diff2, site) };
-    const begun = Promise.resolve(references.get(site.op) ?? referenceAt(diff2, site, inputs));
-    begun.catch(() => void 0);
-    const called = await answerOf(diff2, kernel, site, given, "fused", record);
-    if (called === null) continue;
-    const standard = diff2.standards.get(kernel);
-    const own = standard === void 0 || standard.failed ? null : await answerOf(diff2, kernel, site, given, "standard", standard);
-    const known = await begun;
-    references.set(site.op, known);
-    if (diff2.canariesAt.get(site.op) === site.start) {
-      record.watched(known.canaries ??= await canariesAt(diff2, site, inputs, known));
-      const control = diff2.controls.get(site.op) ?? await identityControl(diff2, site, inputs, known);
-      diff2.controls.set(site.op, control);
-      record.controlled(control);
-    }
-    const compare = (variant, to, answered) => {
-      to.violate(site, answered.violations);
-      for (const [name, output] of Object.entries(answered.outputs)) {
-        const measured = measure(output.data, known.yardsticks[name]);
-        to.add(site, name, measured, diff2.sequence);
-        if (judgeMeasure(measured, diff2.dtype, diff2.limits).level !== "pass")
-          diff2.suspects.note(kernel, variant, { site, inputs, ratio: accuracyRatio(measured) });
-      }
-    };
-    compare("fused", record, called);
-    if (standard !== void 0 && own !== null) compare("standard", standard, own);
-  }
-}
-async function referenceAt(diff2, site, inputs) {
-  const { dtype, recipes, program, sequence } = diff2;
-  const eager2 = laneOutputs(site, diff2.eagerLane);
-  const ops = program.ops.slice(site.start, site.end + 1);
-  const kinds = ops.map(({ op }) => op);
-  const outputs = [...site.outputs.keys()];
-  const { tensors } = await remembered(
-    diff2.keeper,
-    () => ({ what: "site", depends: { dtype, recipes, ops, outputs: [...site.outputs], prompts: sequence.segments }, tensors: inputs }),
-    async () => {
-      const run2 = (recipe) => runSite(diff2, site, recipe, inputs, sequence);
-      const [, ...others] = distinctRecipes(recipes, kinds);
-      const [oracle, ...made] = await Promise.all([ORACLE, ...others].map(run2));
-      const entries = outputs.flatMap((name) => {
-        const all = [eager2, ...made].map((values) => values[name]?.data);
-        const floors = Float64Array.from(floorsOf(oracle[name]?.data, all, dtype));
-        return [
-          [`oracle ${name}`, oracle[name]],
-          [`floors ${name}`, { data: floors, shape: [floors.length] }],
-          ...others.map((recipe, i) => [`${recipe.name} ${name}`, made[i]?.[name]])
-        ];
-      });
-      return { tensors: Object.fromEntries(entries), note: null };
-    }
-  );
-  const yardsticks = outputs.map((name) => {
-    const all = recipes.map(
-      (recipe) => (tensors[`${sameRecipe(recipes, recipe, kinds).name} ${name}`] ?? eager2[name])?.data
-    );
-    return [name, yardstick(tensors[`oracle ${name}`]?.data, all, dtype, [...tensors[`floors ${name}`]?.data ?? []])];
-  });
-  return { eager: eager2, yardsticks: Object.fromEntries(yardsticks) };
-}
-async function canariesAt(diff2, site, inputs, known) {
-  const { dtype, recipes, limits, program, sequence } = diff2;
-  const ops = program.ops.slice(site.start, site.end + 1);
-  const depends = { dtype, recipes, limits, ops, place: place2(site), prompts: sequence.segments };
-  const { note } = await remembered(
-    diff2.keeper,
-    () => ({ what: "canaries", depends, tensors: inputs }),
-    async () => ({ tensors: {}, note: await plantCanaries(diff2, site, inputs, known) })
-  );
-  return note;
-}
-async function answerOf(diff2, kernel, site, inputs, variant, record) {
-  try {
-    return await callKernel(diff2, kernel, site, inputs, diff2.sequence, variant);
-  } catch (error) {
-    if (!(error instanceof KernelError)) throw error;
-    record.fail(site, error.message);
-    return null;
-  }
 }
 
 // src/hub/arriving.ts

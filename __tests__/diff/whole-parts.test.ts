@@ -50,7 +50,6 @@ function diff(
     prompts,
     kernels,
     unfused: [],
-    keeper: null,
     layers: [0, 1],
     limits: LIMITS,
     max_new_tokens: 0,

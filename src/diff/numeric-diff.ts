@@ -4,26 +4,25 @@
 import type { Program } from '../architectures/program.js';
 import type { NumericThresholds } from '../config/types.js';
 import { ModelError } from '../errors.js';
-import { KernelError, type Kernel, type KernelDevice, type Variant } from '../kernels/kernel.js';
+import { KernelError, type Kernel, type KernelDevice } from '../kernels/kernel.js';
 import { assemble, findSites, type Placement, type Site } from '../kernels/sites.js';
-import { remembered, type Keeper } from '../reference/keeper.js';
-import type { NdArray } from '../reference/ndarray.js';
+import type { Keeper } from '../reference/keeper.js';
 import type { OpRunner } from '../reference/op-runner.js';
-import { distinctRecipes, ORACLE, sameRecipe, validRecipes, type Recipe } from '../reference/recipes.js';
+import { ORACLE, validRecipes } from '../reference/recipes.js';
 import { joinPrompts, type Sequence } from '../reference/sequence.js';
 import { walk, type Lane } from '../reference/walk.js';
-import type { Cause, Control, ModelLevel, NumericResult, ServingDtype } from '../report/types.js';
+import type { Cause, ModelLevel, NumericResult, ServingDtype } from '../report/types.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { findResponsible, walkTrial } from './bisection.js';
-import { modelCanary, plantCanaries, zeroLogits, type KnownOutputs, type PlantedCanary } from './canaries.js';
-import { findCauses, suspectList, type Suspects } from './causes.js';
-import { controlled, identityControl, modelControl } from './control.js';
+import { modelCanary, zeroLogits } from './canaries.js';
+import { findCauses, suspectList } from './causes.js';
+import { compareSites, type SiteComparison } from './compare-sites.js';
+import { controlled, modelControl } from './control.js';
 import { fusedLane, lookedAt } from './fused-lane.js';
 import { generate } from './generation.js';
 import { isGenerator, judgeGenerator, type Generator } from './generator.js';
-import { accuracyRatio, judgeMeasure, kernelRecord, place, type KernelRecord } from './kernel-level.js';
+import { kernelRecord, type KernelRecord } from './kernel-level.js';
 import { logitsMeter, type LogitsMeter } from './logits-meter.js';
-import { floorsOf, measure, yardstick, type Yardstick } from './measure.js';
 import { measurePerformance, timedSite, type Timed } from './performance.js';
 import { findModelCause } from './model-causes.js';
 import { layerMeter, modelJudgement, modelLevels, worstLevel, type LayerMeter } from './model-level.js';
@@ -31,7 +30,7 @@ import { probeSets } from './probe-set.js';
 import { runProbes } from './probes.js';
 import { overflowWatch, type OverflowWatch } from './overflow.js';
 import { perturbed, type Perturbed } from './sensitivity.js';
-import { callKernel, laneInputs, laneOutputs, runSite, siteWeights, type Called, type Tensors } from './site.js';
+import { laneInputs, type Tensors } from './site.js';
 import { isWholeModel, logitsOf, wholeModel, type WholeModel } from './whole-model.js';
 import type { FusedModel } from './writers.js';
 
@@ -55,35 +54,22 @@ export interface DiffOptions {
   readonly max_new_tokens: number;
   /** Kernels on the CPU are no evidence. */
   readonly require_gpu: boolean;
-  /** Has what the reference made in earlier runs; null: there is none. */
-  readonly keeper: Keeper | null;
+  /** Has what the reference made in earlier runs; default: there is none. */
+  readonly keeper?: Keeper | null;
   readonly onLayer?: (layer: number) => void;
 }
 
-interface Diff extends DiffOptions {
-  readonly runner: OpRunner;
-  readonly sequence: Sequence;
-  readonly recipes: readonly Recipe[];
+interface Diff extends DiffOptions, SiteComparison {
   /** Oracle, then the recipes (eager first), then models with kernels standing in. */
   readonly lanes: readonly Lane[];
-  readonly eagerLane: Lane;
   /** Teacher-forced sites by the index of their last op. */
   readonly sitesAt: ReadonlyMap<number, readonly Placement<Kernel>[]>;
-  readonly records: ReadonlyMap<Kernel, KernelRecord>;
-  /** Of the kernels that offer a `standard` variant. */
-  readonly standards: ReadonlyMap<Kernel, KernelRecord>;
   /** Kernels that are a whole model; their logits come after those of the lanes. */
   readonly models: readonly WholeModel[];
   /** What stands in the lanes. */
   readonly placed: readonly Placement<Kernel>[];
   /** Where each started kernel is timed. */
   readonly timed: readonly Placement<Kernel>[];
-  /** Sites where kernels leave the reference. */
-  readonly suspects: Suspects;
-  /** Op contract → first op of the site where its canaries are planted. */
-  readonly canariesAt: ReadonlyMap<string, number>;
-  /** By op contract, as they are done. */
-  readonly controls: Map<string, Control>;
   readonly overflow: OverflowWatch;
   /** Null: no kernel stands in anywhere. */
   readonly perturbed: Perturbed | null;
@@ -415,106 +401,4 @@ function canarySites(options: DiffOptions, sites: ReadonlyMap<Kernel, readonly S
     if (middle !== undefined) at.set(kernel.op, middle.start);
   }
   return at;
-}
-
-/** Runs the oracle, the other recipes and each kernel on eager's own inputs. Sites of the same op share the references. */
-async function compareSites(diff: Diff, placements: readonly Placement<Kernel>[]): Promise<void> {
-  const references = new Map<string, KnownOutputs & { canaries?: readonly PlantedCanary[] }>();
-  for (const { kernel, site } of placements) {
-    const record = diff.records.get(kernel) as KernelRecord;
-    const inputs = laneInputs(site, diff.eagerLane);
-    const given = { ...inputs, ...(await siteWeights(diff, site)) };
-    // While the kernel's process computes, so does the reference.
-    const begun = Promise.resolve(references.get(site.op) ?? referenceAt(diff, site, inputs));
-    begun.catch(() => undefined);
-    const called = await answerOf(diff, kernel, site, given, 'fused', record);
-    if (called === null) continue;
-    const standard = diff.standards.get(kernel);
-    const own = standard === undefined || standard.failed ? null : await answerOf(diff, kernel, site, given, 'standard', standard);
-    const known: KnownOutputs & { canaries?: readonly PlantedCanary[] } = await begun;
-    references.set(site.op, known);
-    if (diff.canariesAt.get(site.op) === site.start) {
-      record.watched((known.canaries ??= await canariesAt(diff, site, inputs, known)));
-      const control = diff.controls.get(site.op) ?? (await identityControl(diff, site, inputs, known));
-      diff.controls.set(site.op, control);
-      record.controlled(control);
-    }
-    const compare = (variant: Variant, to: KernelRecord, answered: Called) => {
-      to.violate(site, answered.violations);
-      for (const [name, output] of Object.entries(answered.outputs)) {
-        const measured = measure(output.data as Float32Array, known.yardsticks[name] as Yardstick);
-        to.add(site, name, measured, diff.sequence);
-        if (judgeMeasure(measured, diff.dtype, diff.limits).level !== 'pass')
-          diff.suspects.note(kernel, variant, { site, inputs, ratio: accuracyRatio(measured) });
-      }
-    };
-    compare('fused', record, called);
-    if (standard !== undefined && own !== null) compare('standard', standard, own);
-  }
-}
-
-/** What the reference makes of a site's inputs; a recipe that does the same as one before it there is not run. */
-async function referenceAt(diff: Diff, site: Site, inputs: Tensors): Promise<KnownOutputs> {
-  const { dtype, recipes, program, sequence } = diff;
-  const eager = laneOutputs(site, diff.eagerLane);
-  const ops = program.ops.slice(site.start, site.end + 1);
-  const kinds = ops.map(({ op }) => op);
-  const outputs = [...site.outputs.keys()];
-  const { tensors } = await remembered(
-    diff.keeper,
-    () => ({ what: 'site', depends: { dtype, recipes, ops, outputs: [...site.outputs], prompts: sequence.segments }, tensors: inputs }),
-    async () => {
-      const run = (recipe: Recipe) => runSite(diff, site, recipe, inputs, sequence);
-      const [, ...others] = distinctRecipes(recipes, kinds);
-      const [oracle, ...made] = (await Promise.all([ORACLE, ...others].map(run))) as [Tensors, ...Tensors[]];
-      const entries = outputs.flatMap((name): [string, NdArray][] => {
-        const all = [eager, ...made].map((values) => values[name]?.data as Float32Array);
-        const floors = Float64Array.from(floorsOf(oracle[name]?.data as Float64Array, all, dtype));
-        return [
-          [`oracle ${name}`, oracle[name] as NdArray],
-          [`floors ${name}`, { data: floors, shape: [floors.length] }],
-          ...others.map((recipe, i): [string, NdArray] => [`${recipe.name} ${name}`, made[i]?.[name] as NdArray]),
-        ];
-      });
-      return { tensors: Object.fromEntries(entries), note: null };
-    },
-  );
-  const yardsticks = outputs.map((name): [string, Yardstick] => {
-    const all = recipes.map(
-      (recipe) => (tensors[`${sameRecipe(recipes, recipe, kinds).name} ${name}`] ?? eager[name])?.data as Float32Array,
-    );
-    return [name, yardstick(tensors[`oracle ${name}`]?.data as Float64Array, all, dtype, [...(tensors[`floors ${name}`]?.data ?? [])])];
-  });
-  return { eager, yardsticks: Object.fromEntries(yardsticks) };
-}
-
-/** The canaries of a site, judged by its yardsticks. */
-async function canariesAt(diff: Diff, site: Site, inputs: Tensors, known: KnownOutputs): Promise<PlantedCanary[]> {
-  const { dtype, recipes, limits, program, sequence } = diff;
-  const ops = program.ops.slice(site.start, site.end + 1);
-  const depends = { dtype, recipes, limits, ops, place: place(site), prompts: sequence.segments };
-  const { note } = await remembered(
-    diff.keeper,
-    () => ({ what: 'canaries', depends, tensors: inputs }),
-    async () => ({ tensors: {}, note: await plantCanaries(diff, site, inputs, known) }),
-  );
-  return note as PlantedCanary[];
-}
-
-/** What a variant gives at a site; null, and noted, when it gives no usable answer. */
-async function answerOf(
-  diff: Diff,
-  kernel: Kernel,
-  site: Site,
-  inputs: Tensors,
-  variant: Variant,
-  record: KernelRecord,
-): Promise<Called | null> {
-  try {
-    return await callKernel(diff, kernel, site, inputs, diff.sequence, variant);
-  } catch (error) {
-    if (!(error instanceof KernelError)) throw error;
-    record.fail(site, error.message);
-    return null;
-  }
 }

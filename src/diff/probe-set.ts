@@ -9,7 +9,7 @@ import { distinctRecipes, ORACLE, type Recipe } from '../reference/recipes.js';
 import type { ServingDtype } from '../report/types.js';
 import { yardstick, type Measure } from './measure.js';
 import { changeRow, isRotary, oneSequence, randomInputs, range, scaled, takeRows } from './probe-inputs.js';
-import { runSite, seesOtherTokens, siteWeights, type SiteContext, type Tensors } from './site.js';
+import { namesOf, runSite, seesOtherTokens, siteWeights, type SiteContext, type Tensors } from './site.js';
 
 /** Numbers of tokens around the tile sizes of kernels. */
 const TAILS = [1, 15, 16, 17, 63, 64, 65, 127, 128, 129] as const;
@@ -140,7 +140,7 @@ function trialMaker(context: ProbeContext, site: Site): Maker {
   const run = async (recipe: Recipe, inputs: Tensors) => {
     const { tensors } = await remembered(
       context.keeper,
-      () => ({ what: 'probe', depends: { dtype, recipe, ops, outputs: [...site.outputs] }, tensors: inputs }),
+      () => ({ what: 'probe', depends: { dtype, recipe, ops, ...namesOf(site) }, tensors: inputs }),
       async () => ({ tensors: await runSite(context, site, recipe, inputs, oneSequence(inputs)), note: null }),
     );
     return tensors;

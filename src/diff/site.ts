@@ -68,6 +68,11 @@ export async function siteWeights(context: SiteContext, site: Site): Promise<Rec
   return weights;
 }
 
+/** How a contract names the values of the program: part of what its results are kept under. */
+export function namesOf({ op, inputs, outputs }: Site): Record<string, unknown> {
+  return { contract: op, inputs: [...inputs], outputs: [...outputs] };
+}
+
 /** Outputs of a site by contract name, as a lane has them. */
 export function laneOutputs(site: Site, lane: Lane): Record<string, NdArray> {
   return Object.fromEntries([...site.outputs].map(([name, value]) => [name, lane.values.get(value) as NdArray]));
