@@ -199,7 +199,7 @@ async function numeric(
     },
   );
   if (kept !== null && kept.found > 0)
-    log(`${ref.id}: ${kept.found} results of the reference kept from earlier runs, ${kept.made} computed`);
+    log(`${ref.id}: ${kept.found} results kept from earlier runs, ${kept.made} computed`);
   return { ...result, generation: result.generation === null ? null : await withTexts(engine, copy.folder, result.generation) };
 }
 

@@ -212,9 +212,13 @@ test('what an earlier run summed up of lanes takes the place of their logits, to
   const first = logitsMeter(4, targets);
   const whole = fed(first, lanes);
   const second = logitsMeter(4, targets);
-  second.sums(2).restore(first.sums(2).state());
+  second.restore([1, 2], first.state([1, 2, 0]));
   const nothing: Matrix = oracle.map(() => []);
   expect(fed(second, [oracle, nothing, nothing, lanes[3] as Matrix])).toEqual(whole);
+  const third = logitsMeter(4, targets);
+  third.restore([1, 2, 0], first.state([1, 2, 0]));
+  third.restore([3], first.state([3]));
+  expect({ summary: third.summarise([0, 1], 10), views: third.perPosition([0, 1]) }).toEqual(whole);
   // Without them the lanes would be something else.
   expect(fed(logitsMeter(4, targets), [oracle, oracle, oracle, lanes[3] as Matrix])).not.toEqual(whole);
 });

@@ -65,6 +65,42 @@ describe('what was kept', () => {
     ]);
   });
 
+  test('has the numbers for which JSON has none', async () => {
+    const keeper = openKeeper(folder, ROOM);
+    const note = { scale: { mean: -0, standard_error: Infinity }, list: [NaN, -Infinity, 0, null] };
+    await keeper.put(KEY, { tensors: {}, note });
+    await keeper.flush();
+    expect((await keeper.find(KEY))?.note).toEqual(note);
+  });
+
+  test('is known to be there without being read, which counts as a use', async () => {
+    const keeper = openKeeper(folder, ROOM);
+    expect(await keeper.has(KEY)).toBe(false);
+    await keeper.put(KEY, KEPT);
+    await keeper.flush();
+    await utimes(await file(), 1000, 1000);
+    expect(await keeper.has(KEY)).toBe(true);
+    expect((await stat(await file())).mtimeMs).toBeGreaterThan(1e6);
+  });
+
+  test('of a kernel is that for its last arrays only, in one file', async () => {
+    const last = (value: number): Key => ({ ...KEY, last: true, tensors: { x: { data: Float32Array.of(value), shape: [1] } } });
+    const keeper = openKeeper(folder, ROOM);
+    await keeper.put(last(1), { tensors: {}, note: 'one' });
+    await keeper.flush();
+    expect((await keeper.find(last(1)))?.note).toBe('one');
+    expect(await keeper.find(last(2))).toBeNull();
+    // That it was for other arrays is no damage.
+    expect((await keeper.find(last(1)))?.note).toBe('one');
+    await keeper.put(last(2), { tensors: {}, note: 'two' });
+    await keeper.flush();
+    expect(await keeper.find(last(1))).toBeNull();
+    expect((await keeper.find(last(2)))?.note).toBe('two');
+    await file();
+    // What is named by its arrays is another result.
+    expect(await keeper.find({ ...KEY, tensors: last(2).tensors })).toBeNull();
+  });
+
   test.each<[string, Key]>([
     ['another kind of result', { ...KEY, what: 'probe' }],
     ['another recipe', { ...KEY, depends: { ...(KEY.depends as object), recipe: 'split_sums' } }],

@@ -49,7 +49,7 @@ function sameBits(a: NdArray['data'], b: NdArray['data']): boolean {
 }
 
 async function readAll(checkpoint: Checkpoint, blocks: readonly Block[]): Promise<Uint8Array[]> {
-  const next = readAhead(checkpoint, blocks);
+  const { next } = readAhead(checkpoint, blocks);
   const read: Uint8Array[] = [];
   for (const block of blocks) {
     const { block: given, bytes } = await next();
@@ -59,6 +59,31 @@ async function readAll(checkpoint: Checkpoint, blocks: readonly Block[]): Promis
   await expect(next()).rejects.toThrow('read past the last block');
   return read;
 }
+
+test('blocks that nobody asks for are skipped: begun or not, with the next one read in its turn', async () => {
+  const tensor = matrix(18 * 512, 256, { dtype: 'F64' });
+  await withTensors([tensor], async (checkpoint) => {
+    const read: number[] = [];
+    const counting = {
+      ...checkpoint,
+      read: (name: string, start = 0, end?: number) => (read.push(start), checkpoint.read(name, start, end)),
+    };
+    const blocks = blocksOf(checkpoint, ref(tensor));
+    const reader = readAhead(counting, blocks);
+    reader.skip(2);
+    expect(read).toEqual([]);
+    expect((await reader.next()).block).toBe(blocks[2]);
+    const begun = read.length;
+    expect(begun).toBeGreaterThan(2);
+    // Those that were begun, and some after them.
+    reader.skip(begun + 3);
+    const { block, bytes } = await reader.next();
+    expect(block).toBe(blocks[2 + begun + 4]);
+    expect(Buffer.compare(bytes, await checkpoint.read('w', block.start * 2048, block.end * 2048))).toBe(0);
+    reader.skip(blocks.length - (2 + begun + 5));
+    await expect(reader.next()).rejects.toThrow('read past the last block');
+  });
+});
 
 describe('blocks', () => {
   test.each([
@@ -130,7 +155,7 @@ describe('values that are not finite', () => {
   test.each(['BF16', 'F16', 'F32', 'F64'] as const)('in a matrix of %s are counted over all its blocks and named', async (dtype) => {
     const tensor = damaged(dtype);
     await withTensors([tensor], async (checkpoint) => {
-      const next = readAhead(checkpoint, blocksOf(checkpoint, ref(tensor)));
+      const { next } = readAhead(checkpoint, blocksOf(checkpoint, ref(tensor)));
       expect(await refusal(next())).toBe(
         'non_finite_weights: model.safetensors: model.layers.7.mlp.up_proj.weight holds 2 NaN and 1 infinite values; ' +
           'the checkpoint is damaged or diverged in training',
@@ -143,7 +168,7 @@ describe('values that are not finite', () => {
     values[values.length - 1] = Infinity;
     const tensor = matrix(513, 1024, { values });
     await withTensors([tensor], async (checkpoint) => {
-      const next = readAhead(checkpoint, blocksOf(checkpoint, ref(tensor)));
+      const { next } = readAhead(checkpoint, blocksOf(checkpoint, ref(tensor)));
       expect((await next()).bytes).toHaveLength(256 * 2048);
       expect(await refusal(next())).toContain('w holds 0 NaN and 1 infinite values');
     });

@@ -127,7 +127,7 @@ async function recordModel(
           await asked(records.get(kernel.name) as Record_, async (to) => {
             const inputs = { ...copied(trial.inputs), ...copied(set.weights) };
             const { outputs } = await callKernel(context, kernel, trial.site, inputs, oneSequence(trial.inputs));
-            sayOfTrial(to.probes, context, trial, outputs);
+            await sayOfTrial(to.probes, context, trial, outputs);
           });
         }
       }
@@ -161,10 +161,10 @@ function nothing(): Said {
   return { calls: 0, rejected: Object.fromEntries(TOOLS.map((tool) => [tool, 0])) as Record<Tool, number> };
 }
 
-function sayOfTrial(to: Said, { dtype }: Pick<SiteContext, 'dtype'>, trial: Trial, outputs: Tensors): void {
+async function sayOfTrial(to: Said, { dtype }: Pick<SiteContext, 'dtype'>, trial: Trial, outputs: Tensors): Promise<void> {
   // The rows that the probe looks at: where one row is NaN, the others.
   const rows = (tensors: Tensors, some: boolean) => (some ? takeRows(tensors, trial.rows) : tensors);
-  const { oracle, recipes } = trial.reference;
+  const { oracle, recipes } = await trial.reference();
   const count = (tensors: Tensors) => Object.values(tensors)[0]?.shape[0] ?? 0;
   const part = (tensors: Tensors) => rows(tensors, count(tensors) !== trial.rows.length);
   say(to, trial.site, dtype, part(outputs), part(recipes[0] as Tensors), part(oracle));

@@ -3,7 +3,7 @@
 
 import { KernelError, type Kernel, type Variant } from '../kernels/kernel.js';
 import type { Placement, Site } from '../kernels/sites.js';
-import { remembered } from '../reference/keeper.js';
+import { digest, remembered, type Key } from '../reference/keeper.js';
 import type { NdArray } from '../reference/ndarray.js';
 import { distinctRecipes, ORACLE, sameRecipe, type Recipe } from '../reference/recipes.js';
 import type { Lane } from '../reference/walk.js';
@@ -12,7 +12,7 @@ import { plantCanaries, type CanaryContext, type KnownOutputs, type PlantedCanar
 import type { Suspects } from './causes.js';
 import { identityControl } from './control.js';
 import { accuracyRatio, judgeMeasure, place, type KernelRecord } from './kernel-level.js';
-import { floorsOf, measure, yardstick, type Yardstick } from './measure.js';
+import { floorsOf, measure, yardstick, type Measure, type Yardstick } from './measure.js';
 import { callKernel, laneInputs, laneOutputs, namesOf, runSite, siteWeights, type Called, type Tensors } from './site.js';
 
 export interface SiteComparison extends CanaryContext {
@@ -30,52 +30,80 @@ export interface SiteComparison extends CanaryContext {
 
 /** Runs the oracle, the other recipes and each kernel on eager's own inputs. Sites of the same op share the references. */
 export async function compareSites(diff: SiteComparison, placements: readonly Placement<Kernel>[]): Promise<void> {
-  const references = new Map<string, KnownOutputs & { canaries?: readonly PlantedCanary[] }>();
+  const references = new Map<string, SiteReference>();
   // Every recipe needs the weights that the kernel gets.
   const context = { ...diff, kept: new Map<string, Promise<NdArray>>() };
   for (const { kernel, site } of placements) {
     const record = diff.records.get(kernel) as KernelRecord;
     const inputs = laneInputs(site, diff.eagerLane);
     const given = { ...inputs, ...(await siteWeights(context, site)) };
-    // While the kernel's process computes, so does the reference.
-    const begun = Promise.resolve(references.get(site.op) ?? referenceAt(context, site, inputs));
-    begun.catch(() => undefined);
+    const reference = references.get(site.op) ?? (await siteReference(context, site, inputs));
+    references.set(site.op, reference);
     const called = await answerOf(diff, kernel, site, given, 'fused', record);
     if (called === null) continue;
     const standard = diff.standards.get(kernel);
     const own = standard === undefined || standard.failed ? null : await answerOf(diff, kernel, site, given, 'standard', standard);
-    const known: KnownOutputs & { canaries?: readonly PlantedCanary[] } = await begun;
-    references.set(site.op, known);
     if (diff.canariesAt.get(site.op) === site.start) {
-      record.watched((known.canaries ??= await canariesAt(context, site, inputs, known)));
-      const control = diff.controls.get(site.op) ?? (await identityControl(context, site, inputs, known));
+      record.watched(await reference.canaries());
+      const control = diff.controls.get(site.op) ?? (await identityControl(context, site, inputs, await reference.known()));
       diff.controls.set(site.op, control);
       record.controlled(control);
     }
-    const compare = (variant: Variant, to: KernelRecord, answered: Called) => {
+    const compare = async (variant: Variant, to: KernelRecord, answered: Called) => {
       to.violate(site, answered.violations);
-      for (const [name, output] of Object.entries(answered.outputs)) {
-        const measured = measure(output.data as Float32Array, known.yardsticks[name] as Yardstick);
+      for (const [name, measured] of Object.entries(await measures(context, reference, { kernel, variant }, answered.outputs))) {
         to.add(site, name, measured, diff.sequence);
         if (judgeMeasure(measured, diff.dtype, diff.limits).level !== 'pass')
           diff.suspects.note(kernel, variant, { site, inputs, ratio: accuracyRatio(measured) });
       }
     };
-    compare('fused', record, called);
-    if (standard !== undefined && own !== null) compare('standard', standard, own);
+    await compare('fused', record, called);
+    if (standard !== undefined && own !== null) await compare('standard', standard, own);
   }
 }
 
-/** What the reference makes of a site's inputs; a recipe that does the same as one before it there is not run. */
-async function referenceAt(diff: SiteComparison, site: Site, inputs: Tensors): Promise<KnownOutputs> {
-  const { dtype, recipes, program, sequence } = diff;
-  const eager = laneOutputs(site, diff.eagerLane);
+/** What the reference makes of a site's inputs, each part once and when it is asked for. */
+interface SiteReference {
+  /** Names the site and its inputs in what is kept between runs. */
+  readonly name: string;
+  known(): Promise<KnownOutputs>;
+  /** The canaries of the site, judged by its yardsticks. */
+  canaries(): Promise<readonly PlantedCanary[]>;
+}
+
+async function siteReference(diff: SiteComparison, site: Site, inputs: Tensors): Promise<SiteReference> {
+  const { dtype, recipes, limits, program, sequence, keeper } = diff;
   const ops = program.ops.slice(site.start, site.end + 1);
-  const kinds = ops.map(({ op }) => op);
+  const depends = { dtype, recipes, ops, ...namesOf(site), prompts: sequence.segments };
+  // Without a keeper nobody asks for the name.
+  const name = keeper === null || keeper === undefined ? '' : digest({ what: 'site', depends, tensors: inputs });
+  const key: Key = { what: 'site', depends: { name }, tensors: {} };
+  const eager = laneOutputs(site, diff.eagerLane);
+  let known: Promise<KnownOutputs> | undefined;
+  const once = () => (known ??= knownOutputs(diff, site, inputs, eager, key));
+  // While the kernel's process computes, so does the reference; what is kept is only read where it is needed.
+  if ((await keeper?.has(key)) !== true) once().catch(() => undefined);
+  let canaries: Promise<readonly PlantedCanary[]> | undefined;
+  const planted = async () => {
+    const made = async () => ({ tensors: {}, note: await plantCanaries(diff, site, inputs, await once()) });
+    const { note } = await remembered(
+      keeper,
+      () => ({ what: 'canaries', depends: { name, limits, place: place(site) }, tensors: {} }),
+      made,
+    );
+    return note as PlantedCanary[];
+  };
+  return { name, known: once, canaries: () => (canaries ??= planted()) };
+}
+
+/** By oracle and recipes; a recipe that does the same as one before it there is not run. */
+async function knownOutputs(diff: SiteComparison, site: Site, inputs: Tensors, eager: Tensors, key: Key): Promise<KnownOutputs> {
+  const { dtype, recipes, program, sequence } = diff;
+  const kinds = program.ops.slice(site.start, site.end + 1).map(({ op }) => op);
   const outputs = [...site.outputs.keys()];
   const { tensors } = await remembered(
     diff.keeper,
-    () => ({ what: 'site', depends: { dtype, recipes, ops, ...namesOf(site), prompts: sequence.segments }, tensors: inputs }),
+    () => key,
     async () => {
       const run = (recipe: Recipe) => runSite(diff, site, recipe, inputs, sequence);
       const [, ...others] = distinctRecipes(recipes, kinds);
@@ -101,17 +129,28 @@ async function referenceAt(diff: SiteComparison, site: Site, inputs: Tensors): P
   return { eager, yardsticks: Object.fromEntries(yardsticks) };
 }
 
-/** The canaries of a site, judged by its yardsticks. */
-async function canariesAt(diff: SiteComparison, site: Site, inputs: Tensors, known: KnownOutputs): Promise<PlantedCanary[]> {
-  const { dtype, recipes, limits, program, sequence } = diff;
-  const ops = program.ops.slice(site.start, site.end + 1);
-  const depends = { dtype, recipes, limits, ops, ...namesOf(site), place: place(site), prompts: sequence.segments };
-  const { note } = await remembered(
-    diff.keeper,
-    () => ({ what: 'canaries', depends, tensors: inputs }),
-    async () => ({ tensors: {}, note: await plantCanaries(diff, site, inputs, known) }),
-  );
-  return note as PlantedCanary[];
+/** The measures of a kernel's outputs: an output that is bit for bit that of the last run has the measure that it had there. */
+async function measures(
+  { keeper }: SiteComparison,
+  { name: site, known }: SiteReference,
+  by: { readonly kernel: Kernel; readonly variant: Variant },
+  outputs: Tensors,
+): Promise<Readonly<Record<string, Measure>>> {
+  const key = (): Key => ({
+    what: 'measures',
+    depends: { site, kernel: by.kernel.name, variant: by.variant },
+    tensors: outputs,
+    last: true,
+  });
+  const { note } = await remembered(keeper, key, async () => {
+    const { yardsticks } = await known();
+    const entries = Object.entries(outputs).map(([name, { data }]): [string, Measure] => [
+      name,
+      measure(data as Float32Array, yardsticks[name] as Yardstick),
+    ]);
+    return { tensors: {}, note: Object.fromEntries(entries) };
+  });
+  return note as Readonly<Record<string, Measure>>;
 }
 
 /** What a variant gives at a site; null, and noted, when it gives no usable answer. */

@@ -1,7 +1,6 @@
 // Compares logits of several lanes with the oracle's while they arrive in blocks of the vocabulary, so that no lane's logits are ever whole in memory.
 
 import type { NdArray } from '../reference/ndarray.js';
-import type { Sums } from '../reference/resting.js';
 
 /** Per lane, per position; index 0 of `lanes` in `add` is the oracle. */
 export interface LogitsSummary {
@@ -42,11 +41,10 @@ export interface LogitsMeter {
    * @param leastNoise logit noise per position that is known already
    */
   summarise(noiseLanes: readonly number[], decisiveMargin: number, leastNoise?: readonly number[]): LogitsSummary;
-  /**
-   * What is summed up of the lanes after the oracle, `count` of them: all that is asked of their logits. Where that is known from an earlier run,
-   * with the same oracle, these lanes need none.
-   */
-  sums(count: number): Sums;
+  /** What is summed up of lanes, 0 the oracle: all that is asked of their logits. */
+  state(which: readonly number[]): Record<string, NdArray>;
+  /** Takes what `state` gave of lanes in an earlier run with the same oracle; `add` passes over their logits from here on. */
+  restore(which: readonly number[], state: Readonly<Record<string, NdArray>>): void;
   /** One entry per position; where there is no next token `nll` and `below_best` mean nothing. */
   perPosition(noiseLanes: readonly number[]): OracleView[];
 }
@@ -82,6 +80,10 @@ export function logitsMeter(lanes: number, targets: Int32Array): LogitsMeter {
   let weights = new Float64Array(0);
   const known = new Set<number>();
   let vocabulary = 0;
+  const stateOf = (lane: number): [string, Float64Array | Int32Array | Uint8Array][] => [
+    ...SUMS.map((name): [string, Running[typeof name]] => [name, (running[lane] as Running)[name]]),
+    ...(lane === 0 ? Object.entries({ max, weight, second }) : []),
+  ];
   return {
     add(start, blocks) {
       const oracle = blocks[0]?.data as Float64Array;
@@ -101,22 +103,22 @@ export function logitsMeter(lanes: number, targets: Int32Array): LogitsMeter {
       );
       return summarise(running, { max, weight, second }, targets, noise, decisiveMargin);
     },
-    sums: (count) => ({
-      state() {
-        const entries = running
-          .slice(1, count + 1)
-          .flatMap((sums, i) =>
-            SUMS.map((name): [string, NdArray] => [`${i + 1} ${name}`, { data: Float64Array.from(sums[name]), shape: [positions] }]),
-          );
-        return Object.fromEntries(entries);
-      },
-      restore(state) {
-        for (let lane = 1; lane <= count; lane++) {
-          known.add(lane);
-          for (const name of SUMS) (running[lane] as Running)[name].set((state[`${lane} ${name}`] as NdArray).data);
-        }
-      },
-    }),
+    state(which) {
+      const arrays = which.flatMap((lane, i) => stateOf(lane).map(([name, data]): [string, ArrayLike<number>] => [`${i} ${name}`, data]));
+      return Object.fromEntries(
+        [...arrays, ['vocabulary', [vocabulary]] as const].map(([name, data]) => [
+          name,
+          { data: Float64Array.from(data), shape: [data.length] },
+        ]),
+      );
+    },
+    restore(which, state) {
+      for (const [i, lane] of which.entries()) {
+        known.add(lane);
+        for (const [name, data] of stateOf(lane)) data.set((state[`${i} ${name}`] as NdArray).data);
+      }
+      if (known.has(0)) vocabulary = state['vocabulary']?.data[0] as number;
+    },
     perPosition: (noiseLanes) =>
       Array.from(targets, (_, p) => {
         const { best, bestId, target, broken } = running[0] as Running;

@@ -9,6 +9,7 @@ import { assemble, findSites, type Placement, type Site } from '../kernels/sites
 import type { Keeper } from '../reference/keeper.js';
 import type { OpRunner } from '../reference/op-runner.js';
 import { ORACLE, validRecipes } from '../reference/recipes.js';
+import type { Sums } from '../reference/resting.js';
 import { joinPrompts, type Sequence } from '../reference/sequence.js';
 import { walk, type Lane } from '../reference/walk.js';
 import type { Cause, ModelLevel, NumericResult, ServingDtype } from '../report/types.js';
@@ -139,7 +140,10 @@ export async function numericDiff(runner: OpRunner, options: DiffOptions): Promi
     overflow: overflowWatch(dtype, sequence, pure[0] as Lane, pure[1] as Lane),
     perturbed: first === undefined ? null : perturbed(program, first.site, dtype),
   };
-  for (const [i, placements] of assemblies.entries()) fused.push(fusedLane(diff, placements, diff.eagerLane, failures[i] as string[]));
+  for (const [i, placements] of assemblies.entries()) {
+    const of = [...new Set(placements.map(({ kernel }) => kernel.name))].join(' ');
+    fused.push({ ...fusedLane(diff, placements, diff.eagerLane, failures[i] as string[]), kept: { values: 'ends', of } });
+  }
   const lanes = [...pure, ...fused];
   const layers = layerMeter(program, lanes);
   const beside = layerMeter(program, [pure[0] as Lane, ...(diff.perturbed === null ? [] : [diff.perturbed.lane])]);
@@ -320,7 +324,7 @@ async function run(diff: Diff, meters: readonly LayerMeter[], logits: LogitsMete
     keep: lookedAt(looksBack),
     beforeStandIns: () => comparing,
     // Whole models are compared with the logits themselves.
-    ...(models.length === 0 ? { sums: logits.sums(recipes.length) } : {}),
+    ...(models.length === 0 ? { sums: sumsOf(diff, logits) } : {}),
     async afterOp(index, op) {
       diff.overflow.afterOp(op);
       const here = diff.overflow.found === null ? sitesAt.get(index) : undefined;
@@ -343,6 +347,20 @@ async function run(diff: Diff, meters: readonly LayerMeter[], logits: LogitsMete
     },
   }).finally(() => comparing);
   return inputs;
+}
+
+/** Sums of the logits: of all that no kernel changes together, and of each model with kernels standing in. */
+function sumsOf({ lanes, recipes }: Diff, logits: LogitsMeter): Sums {
+  const canary = lanes.length;
+  // The oracle comes last: it is left out where its logits are seen all the same.
+  const pure = [...recipes.map((_, i) => i + 1), canary, 0];
+  const which = (lane: Lane | null) => (lane === null ? pure : [lanes.indexOf(lane)]);
+  return {
+    state: (lane) => logits.state(which(lane)),
+    restore(lane, state, whole) {
+      logits.restore(lane === null && !whole ? pure.slice(0, -1) : which(lane), state);
+    },
+  };
 }
 
 /** RMS error of the kernel that stands at a site; 0 where it was not measured. */

@@ -3,7 +3,7 @@
 
 import type { Op } from '../architectures/program.js';
 import type { Site } from '../kernels/sites.js';
-import { remembered } from '../reference/keeper.js';
+import { remembered, type Key } from '../reference/keeper.js';
 import { rows as rowRange, type NdArray } from '../reference/ndarray.js';
 import { distinctRecipes, ORACLE, type Recipe } from '../reference/recipes.js';
 import type { ServingDtype } from '../report/types.js';
@@ -42,17 +42,20 @@ interface Reference {
 
 type Floors = Pick<Measure, 'rms_floor' | 'max_floor'>;
 
+/** Made when it is first asked for: where an earlier run judged the same answers, nobody asks. */
+type Lazy<T> = () => Promise<T>;
+
 /** One call of a kernel and what its answer is compared with. */
 export interface Trial {
   readonly site: Site;
   readonly inputs: Tensors;
-  readonly reference: Reference;
+  readonly reference: Lazy<Reference>;
   /** Rows of the output that are compared. */
   readonly rows: readonly number[];
   /** How often each row comes: copies say nothing new about a scale error. */
   readonly copies: number;
   /** Noise floors of more rows of the same kind, by output: a few rows can be exact by luck. */
-  readonly floors: Readonly<Record<string, Floors>>;
+  readonly floors: Lazy<Readonly<Record<string, Floors>>>;
   /** `T = 128`, for the finding. */
   readonly shape: string;
 }
@@ -76,6 +79,8 @@ export interface ProbeSet {
   readonly site: Site;
   readonly probes: readonly Probe[];
   readonly weights: Tensors;
+  /** What the references depend on, beside the inputs. */
+  readonly depends: Readonly<Record<string, unknown>>;
 }
 
 export interface ProbeContext extends SiteContext {
@@ -99,7 +104,7 @@ export async function probeSets(context: ProbeContext, sites: readonly Site[]): 
     const keeping = { ...context, kept: new Map<string, Promise<NdArray>>() };
     const maker = trialMaker(keeping, site);
     const probes = seesOtherTokens(site) ? await sequenceProbes(maker, windowed) : await rowProbes(maker);
-    sets.push({ site, probes, weights: await siteWeights(keeping, site) });
+    sets.push({ site, probes, weights: await siteWeights(keeping, site), depends: maker.depends });
   }
   return sets;
 }
@@ -123,11 +128,13 @@ function probedSites({ program }: ProbeContext, sites: readonly Site[]): Site[] 
 interface Maker {
   readonly context: ProbeContext;
   readonly site: Site;
+  readonly depends: ProbeSet['depends'];
   inputs(positions: readonly number[], seed: number): Tensors;
-  reference(inputs: Tensors): Promise<Reference>;
+  /** Is begun at once, unless an earlier run left it. */
+  reference(inputs: Tensors): Promise<Lazy<Reference>>;
   eager(inputs: Tensors): Promise<Tensors>;
   /** All rows of an input with its reference. */
-  trial(inputs: Tensors, reference: Reference, shape?: string): Trial;
+  trial(inputs: Tensors, reference: Lazy<Reference>, shape?: string): Trial;
 }
 
 function trialMaker(context: ProbeContext, site: Site): Maker {
@@ -137,28 +144,41 @@ function trialMaker(context: ProbeContext, site: Site): Maker {
     program.ops.slice(site.start, site.end + 1).map(({ op }: Op) => op),
   );
   const ops = program.ops.slice(site.start, site.end + 1);
+  const keyOf = (recipe: Recipe, inputs: Tensors): Key => ({
+    what: 'probe',
+    depends: { dtype, recipe, ops, ...namesOf(site) },
+    tensors: inputs,
+  });
   const run = async (recipe: Recipe, inputs: Tensors) => {
-    const { tensors } = await remembered(
-      context.keeper,
-      () => ({ what: 'probe', depends: { dtype, recipe, ops, ...namesOf(site) }, tensors: inputs }),
-      async () => ({ tensors: await runSite(context, site, recipe, inputs, oneSequence(inputs)), note: null }),
-    );
-    return tensors;
+    const made = async () => ({ tensors: await runSite(context, site, recipe, inputs, oneSequence(inputs)), note: null });
+    return (await remembered(context.keeper, () => keyOf(recipe, inputs), made)).tensors;
   };
   return {
     context,
     site,
+    depends: { dtype, recipes, ops, ...namesOf(site) },
     inputs: (positions, seed) => randomInputs(program, site, dtype, positions, seed),
     async reference(inputs) {
-      const [oracle = {}, ...others] = await Promise.all([ORACLE, ...recipes].map((recipe) => run(recipe, inputs)));
-      return { oracle, recipes: others };
+      const reference = once(async (): Promise<Reference> => {
+        const [oracle = {}, ...others] = await Promise.all([ORACLE, ...recipes].map((recipe) => run(recipe, inputs)));
+        return { oracle, recipes: others };
+      });
+      if ((await context.keeper?.has(keyOf(ORACLE, inputs))) !== true) await reference();
+      return reference;
     },
     eager: (inputs) => run(recipes[0] as Recipe, inputs),
     trial(inputs, reference, shape) {
       const tokens = countRows(inputs);
-      return { site, inputs, reference, rows: range(0, tokens), copies: 1, floors: {}, shape: shape ?? `T = ${tokens}` };
+      return { site, inputs, reference, rows: range(0, tokens), copies: 1, floors: NO_FLOORS, shape: shape ?? `T = ${tokens}` };
     },
   };
+}
+
+const NO_FLOORS = () => Promise.resolve({});
+
+function once<T>(make: Lazy<T>): Lazy<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
 }
 
 /** Rows of x, q or whatever comes first: the T of the contract. */
@@ -167,18 +187,24 @@ function countRows(inputs: Tensors): number {
 }
 
 /** Rows of a reference: right wherever a row's result does not depend on the rows that are left out. */
-function referenceRows({ oracle, recipes }: Reference, chosen: readonly number[]): Reference {
-  return { oracle: takeRows(oracle, chosen), recipes: recipes.map((outputs) => takeRows(outputs, chosen)) };
+function referenceRows(reference: Lazy<Reference>, chosen: readonly number[]): Lazy<Reference> {
+  return once(async () => {
+    const { oracle, recipes } = await reference();
+    return { oracle: takeRows(oracle, chosen), recipes: recipes.map((outputs) => takeRows(outputs, chosen)) };
+  });
 }
 
 /** The noise floors over all rows of a reference. */
-function floorsOf({ oracle, recipes }: Reference, dtype: ServingDtype): Record<string, Floors> {
-  const of = ([name, { data }]: [string, NdArray]): [string, Floors] => {
-    const outputs = recipes.map((values) => (values[name] as NdArray).data as Float32Array);
-    const { rms_floor, max_floor } = yardstick(data as Float64Array, outputs, dtype);
-    return [name, { rms_floor, max_floor }];
-  };
-  return Object.fromEntries(Object.entries(oracle).map(of));
+function floorsOf(reference: Lazy<Reference>, dtype: ServingDtype): Trial['floors'] {
+  return once(async () => {
+    const { oracle, recipes } = await reference();
+    const of = ([name, { data }]: [string, NdArray]): [string, Floors] => {
+      const outputs = recipes.map((values) => (values[name] as NdArray).data as Float32Array);
+      const { rms_floor, max_floor } = yardstick(data as Float64Array, outputs, dtype);
+      return [name, { rms_floor, max_floor }];
+    };
+    return Object.fromEntries(Object.entries(oracle).map(of));
+  });
 }
 
 function head(tensors: Tensors, count: number): Record<string, NdArray> {
@@ -186,11 +212,13 @@ function head(tensors: Tensors, count: number): Record<string, NdArray> {
 }
 
 /** The first rows of one long input: where no row sees those after it, its reference holds for them too. */
-function tails({ trial, context }: Maker, inputs: Tensors, reference: Reference): Probe {
-  const { oracle, recipes } = reference;
+function tails({ trial, context }: Maker, inputs: Tensors, reference: Lazy<Reference>): Probe {
   const floors = floorsOf(reference, context.dtype);
   const trials = TAILS.map((count) => {
-    const known = { oracle: head(oracle, count), recipes: recipes.map((outputs) => head(outputs, count)) };
+    const known = once(async () => {
+      const { oracle, recipes } = await reference();
+      return { oracle: head(oracle, count), recipes: recipes.map((outputs) => head(outputs, count)) };
+    });
     return { ...trial(head(inputs, count), known), floors };
   });
   return { name: 'tails', rule: 'reference', trials, tried: `T = ${TAILS.join(', ')}` };
@@ -287,7 +315,7 @@ async function sequenceProbes(maker: Maker, windowed: Site | undefined): Promise
   return [...whole, ...(await attentionProbes(maker, base, known, part(ROWS))), ...window];
 }
 
-async function attentionProbes(maker: Maker, base: Tensors, known: Reference, few: Trial): Promise<Probe[]> {
+async function attentionProbes(maker: Maker, base: Tensors, known: Lazy<Reference>, few: Trial): Promise<Probe[]> {
   const { site, trial } = maker;
   const { dtype } = maker.context;
   const width = few.inputs['q']?.shape[2] ?? 1;

@@ -3,10 +3,11 @@
 
 import type { NumericThresholds } from '../config/types.js';
 import { KernelError, type Kernel, type KernelDevice, type Violation } from '../kernels/kernel.js';
+import { remembered, type Keeper, type Key } from '../reference/keeper.js';
 import type { NdArray } from '../reference/ndarray.js';
 import type { KernelResult, ServingDtype } from '../report/types.js';
 import { judgeMeasure, place } from './kernel-level.js';
-import { measure, yardstick, type Measure } from './measure.js';
+import { floorsOf, measure, yardstick, type Measure } from './measure.js';
 import { oneSequence, takeRows } from './probe-inputs.js';
 import type { Probe, ProbeSet, Trial } from './probe-set.js';
 import { describeRows, differingRows, rowNames, wrongRows, type Compared } from './rows.js';
@@ -19,10 +20,21 @@ interface Criteria {
   readonly limits: NumericThresholds;
 }
 
+interface ProbesContext extends Criteria {
+  /** Has what answers were judged to be in the last run; default: there is none. */
+  readonly keeper?: Keeper | null;
+}
+
 interface Answered {
   readonly trial: Trial;
   readonly outputs: Tensors;
   readonly violations: readonly Violation[];
+}
+
+/** An answer beside what the reference makes of its inputs. */
+interface Known extends Answered {
+  readonly reference: Awaited<ReturnType<Trial['reference']>>;
+  readonly floors: Awaited<ReturnType<Trial['floors']>>;
 }
 
 type Outcome = Pick<ProbeResult, 'status' | 'detail'>;
@@ -39,14 +51,14 @@ const CHECKS: Readonly<Record<Violation['check'], string>> = {
 
 /** Runs all probes of a kernel, at one site after the other. What it does wrong never throws. */
 export async function runProbes(
-  criteria: Criteria,
+  context: ProbesContext,
   sets: readonly ProbeSet[],
   kernel: Kernel,
   device: KernelDevice,
 ): Promise<ProbeResult[]> {
   const at: ProbedAt[] = [];
   for (const set of sets) {
-    const results = await probesAt(criteria, set, kernel, device);
+    const results = await probesAt(context, set, kernel, device);
     at.push({ place: place(set.site), results });
     // A kernel that gives no answer is not asked again elsewhere.
     if (results.some(({ status }) => status === 'inconclusive')) break;
@@ -72,14 +84,15 @@ function joined(at: readonly ProbedAt[]): ProbeResult[] {
   });
 }
 
-async function probesAt(criteria: Criteria, { probes, weights }: ProbeSet, kernel: Kernel, device: KernelDevice): Promise<ProbeResult[]> {
+async function probesAt(context: ProbesContext, set: ProbeSet, kernel: Kernel, device: KernelDevice): Promise<ProbeResult[]> {
+  const { probes, weights } = set;
   const seen = violationLog();
   const given = copied(weights);
   let calls = 0;
   const ask = async (trial: Trial): Promise<Answered> => {
     // A kernel in this thread gets the arrays themselves, so it gets copies.
     const inputs = copied(trial.inputs);
-    const { outputs, violations } = await callKernel(criteria, kernel, trial.site, { ...inputs, ...given }, oneSequence(inputs));
+    const { outputs, violations } = await callKernel(context, kernel, trial.site, { ...inputs, ...given }, oneSequence(inputs));
     calls++;
     const changed = differingRows(trial.inputs, inputs) ?? differingRows(weights, given);
     if (changed !== null) Object.assign(given, copied(weights));
@@ -96,14 +109,20 @@ async function probesAt(criteria: Criteria, { probes, weights }: ProbeSet, kerne
     results.push({
       name: probe.name,
       ...(failures < MOST_FAILURES
-        ? await runProbe(criteria, probe, ask)
+        ? await runProbe(context, probe, ask, { ...set.depends, kernel: kernel.name })
         : { status: 'inconclusive', detail: 'not run, because the kernel gave no answer in the probes before' }),
     });
   }
   return [...results, ...seen.results(device.observes ?? [], calls)];
 }
 
-async function runProbe(criteria: Criteria, probe: Probe, ask: (trial: Trial) => Promise<Answered>): Promise<Outcome> {
+/** @param by what its outcome depends on, beside the inputs and the answers */
+async function runProbe(
+  { dtype, limits, keeper }: ProbesContext,
+  probe: Probe,
+  ask: (trial: Trial) => Promise<Answered>,
+  by: Readonly<Record<string, unknown>>,
+): Promise<Outcome> {
   const answers: Answered[] = [];
   for (const trial of probe.trials) {
     try {
@@ -113,18 +132,44 @@ async function runProbe(criteria: Criteria, probe: Probe, ask: (trial: Trial) =>
       return { status: 'inconclusive', detail: `${trial.shape}: ${error.message}` };
     }
   }
+  const { name, rule, tried } = probe;
+  const key = (): Key => {
+    const trials = answers.map(({ trial: { shape, rows, copies }, violations }) => ({ shape, rows, copies, violations }));
+    const tensors = answers.flatMap(({ trial, outputs }, i) => [...named(`${i} given`, trial.inputs), ...named(`${i} answered`, outputs)]);
+    return {
+      what: 'probed',
+      depends: { ...by, dtype, limits, name, rule, tried, trials },
+      tensors: Object.fromEntries(tensors),
+      last: true,
+    };
+  };
+  const { note } = await remembered(keeper, key, async () => ({ tensors: {}, note: await judge({ dtype, limits }, probe, answers) }));
+  return note as Outcome;
+}
+
+function named(prefix: string, tensors: Tensors): [string, NdArray][] {
+  return Object.entries(tensors).map(([name, array]) => [`${prefix} ${name}`, array]);
+}
+
+async function judge(criteria: Criteria, probe: Probe, answers: readonly Answered[]): Promise<Outcome> {
+  const known = await Promise.all(
+    answers.map(async (answered): Promise<Known> => {
+      const { reference, floors } = answered.trial;
+      return { ...answered, reference: await reference(), floors: await floors() };
+    }),
+  );
   switch (probe.rule) {
     case 'repeats':
-      return judgeRepeats(criteria, answers, probe.tried);
+      return judgeRepeats(criteria, known, probe.tried);
     case 'batch':
-      return judgeBatch(criteria, answers, probe.tried);
+      return judgeBatch(criteria, known, probe.tried);
     default:
-      return judgeTrials(criteria, answers, probe);
+      return judgeTrials(criteria, known, probe);
   }
 }
 
 /** The first finding in full, then where else there was one. */
-function judgeTrials(criteria: Criteria, answers: readonly Answered[], { rule, tried }: Probe): Outcome {
+function judgeTrials(criteria: Criteria, answers: readonly Known[], { rule, tried }: Probe): Outcome {
   const failing = answers.flatMap((answered) => {
     const finding = findingOf(criteria, answered, rule === 'finite');
     return finding === null ? [] : [{ finding, shape: answered.trial.shape }];
@@ -136,7 +181,7 @@ function judgeTrials(criteria: Criteria, answers: readonly Answered[], { rule, t
 }
 
 /** What is wrong with an answer by the criteria of the sites; null: nothing. */
-function findingOf({ dtype, limits }: Criteria, answered: Answered, onlyFinite: boolean): string | null {
+function findingOf({ dtype, limits }: Criteria, answered: Known, onlyFinite: boolean): string | null {
   for (const [name, compared] of comparisons(answered, dtype)) {
     const { level, detail } = judgeMeasure(compared.measure, dtype, limits);
     if (onlyFinite ? compared.measure.non_finite === 0 : level !== 'fail') continue;
@@ -150,24 +195,28 @@ function findingOf({ dtype, limits }: Criteria, answered: Answered, onlyFinite: 
 }
 
 /** The compared rows of each output beside the oracle's. */
-function comparisons({ trial, outputs }: Answered, dtype: ServingDtype): [string, Compared][] {
+function comparisons(answered: Known, dtype: ServingDtype): [string, Compared][] {
+  const { trial, outputs, reference } = answered;
   return Object.entries(outputs).map(([name, output]) => {
-    const oracle = trial.reference.oracle[name] as NdArray;
+    const oracle = reference.oracle[name] as NdArray;
     const all = trial.rows.length === oracle.shape[0];
     const part = ({ data }: NdArray): NdArray['data'] =>
       all || trial.rows.length === 1 ? data : (takeRows({ it: { data, shape: oracle.shape } }, trial.rows)['it'] as NdArray).data;
     const fused = part(output) as Float32Array;
     const exact = part(oracle) as Float64Array;
-    const recipes = trial.reference.recipes.map((values) => part(values[name] as NdArray) as Float32Array);
-    return [
-      name,
-      { fused, oracle: exact, measure: steadied(measure(fused, yardstick(exact, recipes, dtype)), name, trial), rows: trial.rows },
-    ];
+    const recipes = reference.recipes.map((values) => part(values[name] as NdArray) as Float32Array);
+    const known = FLOORS.get(trial)?.[name] ?? floorsOf(exact, recipes, dtype);
+    FLOORS.set(trial, { ...FLOORS.get(trial), [name]: known });
+    const measured = steadied(measure(fused, yardstick(exact, recipes, dtype, known)), name, answered);
+    return [name, { fused, oracle: exact, measure: measured, rows: trial.rows }];
   });
 }
 
+/** Floors of trials by output: all kernels of an op, and all calls with the same inputs, are judged by the same ones. */
+const FLOORS = new WeakMap<Trial, Readonly<Record<string, readonly number[]>>>();
+
 /** A measure of few rows, or of one row many times, claims no more than it shows. */
-function steadied(measured: Measure, output: string, { copies, floors }: Trial): Measure {
+function steadied(measured: Measure, output: string, { trial: { copies }, floors }: Known): Measure {
   const { rms_floor = 0, max_floor = 0 } = floors[output] ?? {};
   return {
     ...measured,
@@ -178,8 +227,8 @@ function steadied(measured: Measure, output: string, { copies, floors }: Trial):
 }
 
 /** Answers to the same trial are the same to the last bit, whatever was asked between; and what was asked between shows nothing of them. */
-function judgeRepeats(criteria: Criteria, [first, ...others]: readonly Answered[], tried: string): Outcome {
-  const wrong = (answered: Answered | undefined) => (answered === undefined ? null : findingOf(criteria, answered, false));
+function judgeRepeats(criteria: Criteria, [first, ...others]: readonly Known[], tried: string): Outcome {
+  const wrong = (answered: Known | undefined) => (answered === undefined ? null : findingOf(criteria, answered, false));
   for (const other of others) {
     const same = other.trial === first?.trial;
     const difference = differingRows(first?.outputs ?? {}, other.outputs);
@@ -204,7 +253,7 @@ function judgeRepeats(criteria: Criteria, [first, ...others]: readonly Answered[
  * Rows give the same alone, in a batch and beside a large row: within the noise of correct implementations, since which order a product is
  * summed in may depend on its size.
  */
-function judgeBatch({ dtype, limits }: Criteria, [whole, ...others]: readonly Answered[], tried: string): Outcome {
+function judgeBatch({ dtype, limits }: Criteria, [whole, ...others]: readonly Known[], tried: string): Outcome {
   const base = new Map(whole === undefined ? [] : comparisons(whole, dtype));
   let differing = 0;
   for (const { trial, outputs } of others) {

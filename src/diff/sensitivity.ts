@@ -42,7 +42,7 @@ export function perturbed(program: Program, site: Site, dtype: ServingDtype): Pe
     recipe: unrounded(dtype),
     values: new Map(),
     standIns: new Map([[head, nothing]]),
-    kept: { values: 'ends', changedAfter: site.end },
+    kept: { values: 'ends', changedAfter: (index) => index === site.end },
   };
   let injected = 0;
   return {

@@ -71,7 +71,8 @@ export async function writeFused(
   const { placements } = fused;
   // A kernel that is a layer has no place for the keys and values of earlier tokens.
   const cached = !placements.some(({ site }) => site.op === 'decoder_layer');
-  const options = { recipe: eager(context.dtype), standIns: standInsOf(context, placements), cached };
+  const called = [...new Set(placements.map(({ kernel }) => kernel.name))].join(' ');
+  const options = { recipe: eager(context.dtype), standIns: standInsOf(context, placements), cached, called };
   return write(context, tasks, options, lookedAt(placements.map(({ site }) => site)), cached ? drafts : []);
 }
 
@@ -82,7 +83,8 @@ async function write(
   keep: ReadonlyMap<string, number>,
   drafts: readonly (readonly number[])[] = [],
 ): Promise<Written[]> {
-  const pens = tasks.map((task) => penOf(task, options));
+  const { called } = options;
+  const pens = tasks.map((task, i) => penOf(task, called === undefined ? options : { ...options, called: `${called}, text ${i}` }));
   // One after the other: two side by side would share the reading, but each matrix would be widened by a call of its own.
   for (const [i, pen] of pens.entries()) {
     let draft = drafts[i] ?? [];

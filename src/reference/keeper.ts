@@ -1,5 +1,5 @@
-// Results of the reference that are kept between runs: one file per result, under a name made of everything that the result depends on. What
-// is kept, and what a result is, is for those who compute it.
+// Results that are kept between runs: one file per result, under a name made of everything that the result depends on. What is kept, and what a
+// result is, is for those who compute it.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
@@ -15,6 +15,11 @@ export interface Key {
   readonly depends: unknown;
   /** Arrays, by name. */
   readonly tensors: Readonly<Record<string, NdArray>>;
+  /**
+   * Only the result for the last arrays is kept, for what comes of kernels: they are changed all the time, and nobody goes back to what an older
+   * one gave.
+   */
+  readonly last?: true;
 }
 
 export interface Kept {
@@ -26,6 +31,8 @@ export interface Kept {
 export interface Keeper {
   /** @returns null where nothing is kept under the key, or what is there is damaged */
   find(key: Key): Promise<Kept | null>;
+  /** Whether something is kept under the key, which counts as a use; it may turn out to be damaged. */
+  has(key: Key): Promise<boolean>;
   /** Keeps a result from here on. That it could not be written is no fault of the result: from then on nothing more is kept. */
   put(key: Key, kept: Kept): Promise<void>;
   /** Waits until all is written. */
@@ -37,6 +44,9 @@ export interface Keeper {
 type Dtype = 'BF16' | 'F32' | 'F64';
 
 interface Header {
+  /** Digest of the key's arrays, where they are not in the name. */
+  readonly of?: string;
+  /** JSON, with what it has no number for as `{"number": "NaN"}`. */
   readonly note: unknown;
   readonly tensors: readonly { readonly name: string; readonly dtype: Dtype; readonly shape: readonly number[]; readonly begin: number }[];
 }
@@ -74,25 +84,29 @@ export function openKeeper(folder: string, room: number): Keeper {
       return { found: found.size, made: made.size };
     },
     async find(key) {
-      const name = digest(key);
+      const name = nameOf(key);
       const path = join(folder, name);
       const bytes = await readFile(path).catch(() => null);
-      const kept = bytes === null ? null : decode(bytes);
+      const kept = bytes === null ? null : decode(bytes, arraysOf(key));
       if (kept === null) {
         if (bytes !== null) await rm(path, { force: true }).catch(() => undefined);
         return null;
       }
+      if (kept === OTHER_ARRAYS) return null;
       if (!made.has(name)) found.add(name);
-      const now = new Date();
-      // Its age is that of its last use: the oldest go first when there is too much.
-      await utimes(path, now, now).catch(() => undefined);
+      await touch(path).catch(() => undefined);
       return kept;
     },
+    has: (key) =>
+      touch(join(folder, nameOf(key))).then(
+        () => true,
+        () => false,
+      ),
     async put(key, kept) {
-      const name = digest(key);
+      const name = nameOf(key);
       made.add(name);
       if (left <= 0) return;
-      const bytes = encode(kept);
+      const bytes = encode(kept, arraysOf(key));
       left -= bytes.length;
       waiting += bytes.length;
       const written = write(join(folder, name), bytes).finally(() => writing.delete(written));
@@ -103,6 +117,12 @@ export function openKeeper(folder: string, room: number): Keeper {
       await Promise.all(writing);
     },
   };
+}
+
+/** Its age is that of its last use: the oldest go first when there is too much. */
+function touch(path: string): Promise<void> {
+  const now = new Date();
+  return utimes(path, now, now);
 }
 
 /** What is kept under the key, or else what `compute` gives, which then is kept. */
@@ -116,6 +136,15 @@ export async function remembered(keeper: Keeper | null | undefined, key: () => K
   return made;
 }
 
+function nameOf(key: Key): string {
+  return digest(key.last === true ? { ...key, what: `last ${key.what}`, tensors: {} } : key);
+}
+
+/** What stands in the file where it is not in its name. */
+function arraysOf({ last, tensors }: Key): string | undefined {
+  return last === true ? digest({ what: 'arrays', depends: null, tensors }) : undefined;
+}
+
 /** A name for all that a result depends on. */
 export function digest({ what, depends, tensors }: Key): string {
   const names = Object.keys(tensors);
@@ -127,7 +156,7 @@ export function digest({ what, depends, tensors }: Key): string {
   return hash.digest('hex').slice(0, 40);
 }
 
-function encode({ tensors, note }: Kept): Buffer {
+function encode({ tensors, note }: Kept, of?: string): Buffer {
   const parts: Uint8Array[] = [];
   let begin = 0;
   const entries = Object.entries(tensors).map(([name, { data, shape }]) => {
@@ -137,7 +166,9 @@ function encode({ tensors, note }: Kept): Buffer {
     begin += Math.ceil(bytes.byteLength / 8) * 8;
     return entry;
   });
-  const header = Buffer.from(JSON.stringify({ note, tensors: entries } satisfies Header));
+  const header = Buffer.from(
+    JSON.stringify({ ...(of === undefined ? {} : { of }), note, tensors: entries } satisfies Header, numberAsText),
+  );
   const dataFrom = Math.ceil((HEADER_FROM + header.length) / 8) * 8;
   const out = Buffer.alloc(dataFrom + begin, ' ');
   MAGIC.copy(out);
@@ -160,14 +191,28 @@ function packed(data: NdArray['data']): { dtype: Dtype; bytes: Uint8Array } {
   return { dtype: 'BF16', bytes: new Uint8Array(upper.buffer) };
 }
 
+function numberAsText(_: string, value: unknown): unknown {
+  if (typeof value !== 'number' || (Number.isFinite(value) && !Object.is(value, -0))) return value;
+  return { number: Object.is(value, -0) ? '-0' : String(value) };
+}
+
+function textAsNumber(_: string, value: unknown): unknown {
+  const isNumber = typeof value === 'object' && value !== null && 'number' in value && typeof value.number === 'string';
+  return isNumber ? Number(value.number) : value;
+}
+
+/** Sound, but for other arrays than those of the key. */
+const OTHER_ARRAYS = Symbol('other arrays');
+
 /** @returns null for anything but what `encode` makes */
-function decode(given: Buffer): Kept | null {
+function decode(given: Buffer, of?: string): Kept | typeof OTHER_ARRAYS | null {
   if (given.length < HEADER_FROM || !given.subarray(0, MAGIC.length).equals(MAGIC)) return null;
   if (crc32(given.subarray(CHECKED_FROM)) !== given.readUInt32LE(MAGIC.length)) return null;
   // Views of doubles begin at multiples of 8.
   const bytes = given.byteOffset % 8 === 0 ? given : new Uint8Array(given);
   const length = given.readUInt32LE(CHECKED_FROM);
-  const header = JSON.parse(given.toString('utf8', HEADER_FROM, HEADER_FROM + length)) as Header;
+  const header = JSON.parse(given.toString('utf8', HEADER_FROM, HEADER_FROM + length), textAsNumber) as Header;
+  if (header.of !== of) return OTHER_ARRAYS;
   const dataFrom = bytes.byteOffset + Math.ceil((HEADER_FROM + length) / 8) * 8;
   const tensors = header.tensors.map(({ name, dtype, shape, begin }): [string, NdArray] => {
     const count = shape.reduce((product, size) => product * size, 1);

@@ -1,7 +1,7 @@
 // The folder in which results of the reference are kept: whose it must be, which engine and which model its parts are for, and how large it
 // may grow. What is kept there is not known here.
 
-import { createHash } from 'node:crypto';
+import { createHash, webcrypto } from 'node:crypto';
 import { lstat, mkdir, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -19,6 +19,10 @@ const LIMIT_BYTES = 20 * 2 ** 30;
 /** Of the space that is left on the disk, for one run. */
 const SHARE_OF_FREE = 0.5;
 const PIECE_BYTES = 8 * 2 ** 20;
+/** As many as Node's pool has threads. */
+const PIECES_AT_ONCE = 4;
+
+const { subtle } = webcrypto;
 
 /** What the job of one model is told. */
 export interface KeptFolder {
@@ -80,20 +84,28 @@ async function isOwn(root: string): Promise<boolean> {
   }
 }
 
-/** Names and bytes of all tensors: a folder may hold other weights tomorrow, with the same size and date. */
+/**
+ * Names and bytes of all tensors: a folder may hold other weights tomorrow, with the same size and date. A digest of the digests of pieces, which
+ * threads of Node's pool make while others are read.
+ */
 async function contentOf({ tensors, read }: Checkpoint): Promise<string> {
   const hash = createHash('sha256');
+  const pieces: Promise<ArrayBuffer>[] = [];
+  const take = async (left: number) => {
+    while (pieces.length > left) hash.update(new Uint8Array((await pieces.shift()) as ArrayBuffer));
+  };
   for (const { name, dtype, shape, byteLength } of tensors.values()) {
+    await take(0);
     hash.update(JSON.stringify([name, dtype, shape]));
-    let ahead = read(name, 0, Math.min(PIECE_BYTES, byteLength));
     for (let start = 0; start < byteLength; start += PIECE_BYTES) {
-      const bytes = await ahead;
-      const next = start + PIECE_BYTES;
-      if (next < byteLength) ahead = read(name, next, Math.min(next + PIECE_BYTES, byteLength));
-      hash.update(bytes);
+      const piece = read(name, start, Math.min(start + PIECE_BYTES, byteLength)).then((bytes) => subtle.digest('SHA-256', bytes));
+      // One that fails is told when its turn comes.
+      piece.catch(() => undefined);
+      pieces.push(piece);
+      await take(PIECES_AT_ONCE - 1);
     }
-    await ahead;
   }
+  await take(0);
   return hash.digest('hex');
 }
 

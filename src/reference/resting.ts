@@ -12,8 +12,10 @@ import type { Lane } from './walk.js';
 export interface KeptLane {
   /** `looked_at`: also the values inside layers that the walk's caller looks at; `ends`: only what goes from one layer to the next. */
   readonly values: 'looked_at' | 'ends';
-  /** An op after which the walk's caller changes what is in the lane. */
-  readonly changedAfter?: number;
+  /** Whether the walk's caller changes what is in the lane after an op. */
+  changedAfter?(index: number): boolean;
+  /** What stands in the lane, for one in which kernels do: only the results of the last run are kept, under this name. */
+  readonly of?: string;
 }
 
 interface Context {
@@ -85,20 +87,25 @@ export function resting(keeper: Keeper, context: Context): Resting {
   };
 }
 
-/** Parts of layers in which a lane computes products; the embedding and the logits are none. */
+/**
+ * Parts of layers in which a lane computes products; the embedding and the logits are none. Where something stands in a part ends, and what stands
+ * there always runs.
+ */
 function segmentsOf({ program, keep }: Context, lane: Lane, { values, changedAfter }: KeptLane): Segment[] {
   const { ops } = program;
   const lastUse = new Map<string, number>();
   for (const [index, { inputs }] of ops.entries()) for (const name of Object.values(inputs)) lastUse.set(name, index);
+  const stands = (index: number) => lane.standIns.has(index);
+  const goesOn = (end: number) =>
+    end + 1 < ops.length && ops[end + 1]?.layer === ops[end]?.layer && stands(end + 1) === stands(end) && changedAfter?.(end) !== true;
   const segments: Segment[] = [];
   for (let start = 0; start < ops.length;) {
     let end = start;
-    while (end + 1 < ops.length && ops[end + 1]?.layer === ops[start]?.layer && end !== changedAfter) end++;
+    while (goesOn(end)) end++;
     const run = ops.slice(start, end + 1);
     const made = new Set(run.flatMap(({ outputs }) => Object.values(outputs)));
     const products = run.some(({ op }) => op === 'linear' || op === 'qkv' || op === 'attention');
-    const stands = [...lane.standIns.keys()].some((index) => index >= start && index <= end);
-    if (products && !stands && !made.has(program.logits)) {
+    if (products && !stands(start) && !made.has(program.logits)) {
       segments.push({
         start,
         end,
@@ -112,23 +119,30 @@ function segmentsOf({ program, keep }: Context, lane: Lane, { values, changedAft
 }
 
 function keyOf({ program, dtype, sequence }: Context, lane: Lane, { start, end, reads, leaves }: Segment): Key {
+  const { of } = lane.kept ?? {};
+  const { segments: prompts, past } = lane.sequence ?? sequence;
   return {
     what: 'segment',
-    depends: { dtype, recipe: lane.recipe, ops: program.ops.slice(start, end + 1), prompts: sequence.segments, leaves },
+    depends: { dtype, recipe: lane.recipe, ops: program.ops.slice(start, end + 1), prompts, past, leaves, of },
     tensors: Object.fromEntries(reads.map((name) => [name, lane.values.get(name) as NdArray])),
+    ...(of === undefined ? {} : { last: true }),
   };
 }
 
-/** What a caller sums up of the logits of kept lanes, but of the first. */
+/** What a caller sums up of the logits, so that it needs none where the sums are known. */
 export interface Sums {
-  state(): Record<string, NdArray>;
-  /** Takes the place of the lanes' logits. */
-  restore(state: Readonly<Record<string, NdArray>>): void;
+  /** @param lane with something standing in; null: what the caller has of the oracle, the recipes, and all else that no kernel changes */
+  state(lane: Lane | null): Record<string, NdArray>;
+  /**
+   * Takes the place of a lane's logits.
+   * @param whole whether the logits of the oracle will not be seen either
+   */
+  restore(lane: Lane | null, state: Readonly<Record<string, NdArray>>, whole: boolean): void;
 }
 
-/** The logits of the first kept lane, in the blocks of the vocabulary in which they are made, and the sums of the others. */
+/** The logits of the first kept lane in which no kernel stands, in the blocks of the vocabulary in which they are made, and the sums of the others. */
 export interface KeptLogits {
-  /** Lanes whose logits nobody needs. */
+  /** Lanes whose logits nobody needs: all lanes, where the first is among them. */
   readonly summed: ReadonlySet<Lane>;
   /** @returns null: not kept */
   find(block: Block): Promise<ReadonlyMap<Lane, NdArray> | null>;
@@ -150,30 +164,42 @@ export async function keptLogits(
   lanes: readonly Lane[],
   op: Op,
 ): Promise<KeptLogits | null> {
-  const [first, ...others] = lanes.filter(({ kept }) => kept !== undefined);
-  if (keeper === null || keeper === undefined || first === undefined) return null;
+  const resting = lanes.filter(({ kept }) => kept !== undefined);
+  if (keeper === null || keeper === undefined || resting.length === 0) return null;
   // Named by their place: two lanes of one recipe may be different ones.
   const hidden = (of: readonly Lane[]) =>
     Object.fromEntries(of.map((lane, i): [string, NdArray] => [String(i), lane.values.get(op.inputs['x'] as string) as NdArray]));
-  const depends = { dtype, recipe: first.recipe, op };
-  const final = digest({ what: 'hidden', depends: null, tensors: hidden([first]) });
-  const keyOfBlock = ({ start, end }: Block): Key => ({ what: 'logits', depends: { ...depends, start, end, final }, tensors: {} });
-  const keyOfSums: Key = {
+  const [first, ...others] = resting.filter(({ kept }) => kept?.of === undefined);
+  const final = first === undefined ? null : digest({ what: 'hidden', depends: null, tensors: hidden([first]) });
+  const depends = { dtype, recipe: first?.recipe, op, final };
+  const keyOfBlock = ({ start, end }: Block): Key => ({ what: 'logits', depends: { ...depends, start, end }, tensors: {} });
+  const keyOfSums = (of: readonly Lane[], name: string | undefined): Key => ({
     what: 'sums',
-    depends: { ...depends, recipes: others.map(({ recipe }) => recipe), prompts: sequence.segments, ids: sequence.ids, final },
-    tensors: hidden(others),
-  };
-  const known = sums === undefined ? null : await keeper.find(keyOfSums);
-  if (known !== null) sums?.restore(known.tensors);
+    depends: { ...depends, recipes: of.map(({ recipe }) => recipe), prompts: sequence.segments, ids: sequence.ids, of: name },
+    tensors: hidden(of),
+    ...(name === undefined ? {} : { last: true }),
+  });
+  const groups = [
+    ...(first === undefined ? [] : [{ lane: null, of: others, key: keyOfSums(others, undefined) }]),
+    ...resting.flatMap((lane) => (lane.kept?.of === undefined ? [] : [{ lane, of: [lane], key: keyOfSums([lane], lane.kept.of) }])),
+  ];
+  const known =
+    sums === undefined ? [] : await Promise.all(groups.map(async (group) => ({ ...group, kept: await keeper.find(group.key) })));
+  const whole = sums !== undefined && lanes.length === resting.length && known.every(({ kept }) => kept !== null);
+  for (const { lane, kept } of known) if (kept !== null) sums?.restore(lane, kept.tensors, whole);
   return {
-    summed: new Set(known === null ? [] : others),
+    summed: new Set([...(whole && first !== undefined ? [first] : []), ...known.flatMap(({ of, kept }) => (kept === null ? [] : of))]),
     async find(block) {
-      const logits = (await keeper.find(keyOfBlock(block)))?.tensors['logits'];
-      return logits === undefined ? null : new Map([[first, logits]]);
+      const logits = first === undefined ? undefined : (await keeper.find(keyOfBlock(block)))?.tensors['logits'];
+      return first === undefined || logits === undefined ? null : new Map([[first, logits]]);
     },
-    put: (block, logits) => keeper.put(keyOfBlock(block), { tensors: { logits: logits.get(first) as NdArray }, note: null }),
+    async put(block, logits) {
+      if (first !== undefined) await keeper.put(keyOfBlock(block), { tensors: { logits: logits.get(first) as NdArray }, note: null });
+    },
     async end() {
-      if (known === null && sums !== undefined) await keeper.put(keyOfSums, { tensors: sums.state(), note: null });
+      for (const { lane, key, kept } of known) {
+        if (kept === null && sums !== undefined) await keeper.put(key, { tensors: sums.state(lane), note: null });
+      }
     },
   };
 }

@@ -34,12 +34,16 @@ export function blocksOf(checkpoint: Checkpoint, ref: WeightRef): Block[] {
   return Array.from({ length: count }, (_, i) => ({ ref, start: border(i), end: border(i + 1) }));
 }
 
-/**
- * Reads blocks in the given order, ahead of their use. Every block is checked for NaN and infinity on the way.
- * @returns a function that gives the next block; call it once per block
- * @throws ModelError `non_finite_weights` naming the tensor and the counts in the whole tensor
- */
-export function readAhead(checkpoint: Checkpoint, blocks: readonly Block[]): () => Promise<{ block: Block; bytes: Uint8Array }> {
+/** Blocks in an order that was given: each is asked for, or skipped. */
+export interface BlockReader {
+  /** @throws ModelError `non_finite_weights` naming the tensor and the counts in the whole tensor */
+  next(): Promise<{ block: Block; bytes: Uint8Array }>;
+  /** Leaves out the next `count` blocks, without reading those that were not begun. */
+  skip(count: number): void;
+}
+
+/** Reads blocks in the given order, ahead of their use. Every block that is asked for is checked for NaN and infinity on the way. */
+export function readAhead(checkpoint: Checkpoint, blocks: readonly Block[]): BlockReader {
   const started: { block: Block; bytes: Promise<Uint8Array>; size: number }[] = [];
   let next = 0;
   let ahead = 0;
@@ -55,15 +59,24 @@ export function readAhead(checkpoint: Checkpoint, blocks: readonly Block[]): () 
       ahead += (block.end - block.start) * rowBytes;
     }
   };
-  return async () => {
-    start();
-    const first = started.shift();
-    if (first === undefined) throw new Error('read past the last block');
-    const bytes = await first.bytes;
-    ahead -= first.size;
-    start();
-    await refuseNonFinite(checkpoint, first.block.ref, bytes);
-    return { block: first.block, bytes };
+  return {
+    async next() {
+      start();
+      const first = started.shift();
+      if (first === undefined) throw new Error('read past the last block');
+      const bytes = await first.bytes;
+      ahead -= first.size;
+      start();
+      await refuseNonFinite(checkpoint, first.block.ref, bytes);
+      return { block: first.block, bytes };
+    },
+    skip(count) {
+      for (const { size } of started.splice(0, count)) {
+        ahead -= size;
+        count--;
+      }
+      next += count;
+    },
   };
 }
 

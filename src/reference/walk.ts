@@ -10,7 +10,16 @@ import type { Factor, OpRunner } from './op-runner.js';
 import type { Recipe } from './recipes.js';
 import { keptLogits, resting, type KeptLane, type Sums } from './resting.js';
 import { rotaryValues, type Sequence } from './sequence.js';
-import { blocksOf, embeddingRows, readAhead, roundToServing, servedBlock, wholeWeight, type Block } from './served-weights.js';
+import {
+  blocksOf,
+  embeddingRows,
+  readAhead,
+  roundToServing,
+  servedBlock,
+  wholeWeight,
+  type Block,
+  type BlockReader,
+} from './served-weights.js';
 
 /** Something that stands in for the ops from where it is registered up to `end`. */
 export interface StandIn {
@@ -62,8 +71,8 @@ export async function walk(options: WalkOptions): Promise<void> {
     const own = lane.sequence === undefined ? rotary : rotaryValues(program, lane.sequence);
     for (const [name, value] of own) lane.values.set(name, value);
   }
-  const next = readAhead(checkpoint, [...scannedBlocks(options), ...program.ops.flatMap((op) => linearBlocks(checkpoint, op))]);
-  for (let i = scannedBlocks(options).length; i > 0; i--) await next();
+  const reader = readAhead(checkpoint, [...scannedBlocks(options), ...program.ops.flatMap((op) => linearBlocks(checkpoint, op))]);
+  for (let i = scannedBlocks(options).length; i > 0; i--) await reader.next();
   const lastUse = lastUses(options);
   const rest = options.keeper === null || options.keeper === undefined ? null : resting(options.keeper, options);
   for (const [index, op] of program.ops.entries()) {
@@ -71,7 +80,7 @@ export async function walk(options: WalkOptions): Promise<void> {
     // Those that compute by their recipe: nothing stands in there, and nothing is known from an earlier run.
     const computing = lanes.filter((lane) => !lane.standIns.has(index) && rest?.rests(lane, index) !== true);
     if (op.op === 'embed') await embed(options, op);
-    else if (op.op === 'linear' || op.op === 'qkv') await linears(options, computing, op, next);
+    else if (op.op === 'linear' || op.op === 'qkv') await linears(options, computing, op, reader);
     else await smallOp(options, computing, op);
     for (const lane of lanes) await runEndingStandIn(options, lane, index);
     await rest?.after(index);
@@ -154,7 +163,7 @@ async function runEndingStandIn(options: WalkOptions, lane: Lane, index: number)
 /** In the place of logits that nobody needs. */
 const NO_LOGITS: NdArray = { data: new Float32Array(0), shape: [0, 0] };
 
-async function linears(options: WalkOptions, lanes: readonly Lane[], op: Op, next: ReturnType<typeof readAhead>): Promise<void> {
+async function linears(options: WalkOptions, lanes: readonly Lane[], op: Op, reader: BlockReader): Promise<void> {
   const { checkpoint, dtype, runner, program } = options;
   const factors = lanes.map((lane): Factor & { lane: Lane } => ({
     lane,
@@ -170,9 +179,14 @@ async function linears(options: WalkOptions, lanes: readonly Lane[], op: Op, nex
     const sinks = lanes.map((lane) => collect(lane, op, matrix));
     const kept = streaming === undefined ? null : await keptLogits(options, lanes, op);
     const needed = factors.filter(({ lane }) => kept?.summed.has(lane) !== true);
-    for (let left = blocksOf(checkpoint, matrix.ref).length; left > 0; left--) {
-      const { block, bytes } = await next();
-      if (lanes.length === 0) continue;
+    const blocks = blocksOf(checkpoint, matrix.ref).length;
+    // Who read them in the run whose results take their place also looked for NaN in them.
+    if (needed.length === 0) {
+      reader.skip(blocks);
+      continue;
+    }
+    for (let left = blocks; left > 0; left--) {
+      const { block, bytes } = await reader.next();
       const known = (await kept?.find(block)) ?? new Map<Lane, NdArray>();
       const unknown = needed.filter(({ lane }) => !known.has(lane));
       const served = servedBlock(checkpoint, block, bytes, dtype);
