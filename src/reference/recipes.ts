@@ -41,8 +41,8 @@ export function eager(dtype: ServingDtype): Recipe {
 }
 
 /**
- * Valid recipes, eager first: the noise floor is measured with them. None is better than another; PyTorch's own eager and SDPA attention
- * differ as much (docs/reference.md).
+ * Valid recipes, eager first: the noise floor is measured with them. Of those that round after each op none is better than
+ * another; PyTorch's own eager and SDPA attention differ as much (docs/reference.md).
  */
 export function validRecipes(dtype: ServingDtype): Recipe[] {
   const base = eager(dtype);
