@@ -13,8 +13,8 @@ import { MARKERS, tables } from './models-table.mjs';
 
 /** Lengths of the built-in prompts, 239 tokens together (src/tokenizer/prompts.ts); synthetic checkpoints have no tokenizer. */
 const LENGTHS = [64, 64, 61, 50];
-/** float32 lanes of a walk: six valid recipes, the model with the kernels standing in, and the one with a perturbation. The oracle is float64. */
-const LANES = 8;
+/** float32 lanes of a walk: eight valid recipes, the model with the kernels standing in, and the one with a perturbation. The oracle is float64. */
+const LANES = 10;
 
 /** Each prompt its own tokens. */
 function promptsOf(lengths, vocabulary) {

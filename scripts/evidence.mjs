@@ -110,8 +110,9 @@ stands in at all its sites of the model. Made by \`node scripts/evidence.mjs\` f
 
 ## How to read it, for the author of a kernel
 
-The **floor** is what correct implementations of the same model disagree by: each recipe rounds at other places, or adds in another order, and none of them is more right than the others. KL is the
-mean over all positions of KL(oracle ‖ recipe), in nats; \`kl_floor\` is the largest of them. Your kernel is judged in units of that floor: \`kl_ratio\` up to 2 passes, up to 4 warns. A ratio of 0.7 does
+The **floor** is what correct implementations of the same model disagree by: each recipe rounds at other places, or adds in another order, and all of them are right. KL is the
+mean over all positions of KL(oracle ‖ recipe), in nats; \`kl_floor\` is the largest of them, so \`float32_between\`, which rounds least, lifts none ([reference.md](reference.md#recipes) says what each
+does). Your kernel is judged in units of that floor: \`kl_ratio\` up to 2 passes, up to 4 warns. A ratio of 0.7 does
 not mean that your kernel is better than PyTorch, it means that nobody could tell them apart by the model's output. If it is above 4, look at \`responsible\` and \`first_layer_above_floor\` in the
 report, then at the kernel's own sites: \`accuracy_ratio\` there says whether the kernel is wrong by itself, and \`nearest_recipe\` where it rounds.
 

@@ -5,11 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Op, Program } from '../../src/architectures/program.js';
 import type { Forward } from '../../src/reference/forward.js';
 import { createOpRunner, type OpRunner } from '../../src/reference/op-runner.js';
-import { eager, ORACLE, validRecipes } from '../../src/reference/recipes.js';
+import { eager, ORACLE, validRecipes, type Recipe } from '../../src/reference/recipes.js';
 import { loadOnnxRuntime } from '../../src/reference/runtime.js';
+import { roundToServing } from '../../src/reference/served-weights.js';
 import {
   eagerRatio,
   GOLDEN_MODELS,
+  meanKl,
   MODEL_NAMES,
   openModel,
   oracleRatio,
@@ -50,6 +52,12 @@ function idsOf(golden: Golden, prompt: number): readonly number[] {
 function perLayer(hidden: Forward['hidden']['data'] | Float64Array, program: Program): ArrayLike<number>[] {
   const size = hidden.length / program.hidden.length;
   return program.hidden.map((_, layer) => hidden.subarray(layer * size, (layer + 1) * size));
+}
+
+function named(name: string): Recipe {
+  const recipe = validRecipes('bfloat16').find((one) => one.name === name);
+  if (recipe === undefined) throw new Error(`no recipe ${name}`);
+  return recipe;
 }
 
 function rms(values: ArrayLike<number>): number {
@@ -95,8 +103,7 @@ describe.each(MODEL_NAMES)('%s', (name) => {
   test.each([0, 1])('prompt %d: layer by layer, eager is as near to transformers as valid implementations are', async (prompt) => {
     const { golden, ...opened } = model(name);
     const ids = idsOf(golden, prompt);
-    const likeSdpa = validRecipes('bfloat16').find((recipe) => recipe.name === 'float32_probabilities');
-    if (likeSdpa === undefined) throw new Error('no recipe that keeps probabilities in float32');
+    const likeSdpa = named('float32_probabilities');
     const served = perLayer(golden.tensor(`p${prompt}.bf16.hidden`), opened.program);
     const exact = perLayer(golden.tensor(`p${prompt}.f64.hidden`), opened.program);
     const ours = perLayer((await runForward(runner, opened, ids, EAGER)).hidden.data, opened.program);
@@ -108,6 +115,50 @@ describe.each(MODEL_NAMES)('%s', (name) => {
       expect(distance).toBeLessThanOrEqual(EAGER_BOUND * rmsDifference(golden16, exact[layer] as ArrayLike<number>));
       expect(distance).toBeLessThanOrEqual(EAGER_BOUND * rmsDifference(others[layer] as ArrayLike<number>, golden16));
     }
+  });
+
+  describe('beside eager and the oracle', () => {
+    let opened: OpenModel & { golden: Golden };
+    let exact: ArrayLike<number>[];
+    let eagerly: Forward;
+    const run = (recipe: Recipe) => runForward(runner, opened, idsOf(opened.golden, 2), recipe);
+    const kl = (logits: ArrayLike<number>) => meanKl(opened.golden.tensor('p2.f64.logits'), logits, opened.program.vocab_size);
+    /** Distance from the oracle over eager's, at the embeddings and after each layer. */
+    const errors = ({ hidden }: Forward) => {
+      const served = perLayer(eagerly.hidden.data, opened.program);
+      return perLayer(hidden.data, opened.program).map((values, layer) => {
+        const yardstick = exact[layer] as ArrayLike<number>;
+        const error = rmsDifference(values, yardstick);
+        return error === 0 ? 0 : error / rmsDifference(served[layer] as ArrayLike<number>, yardstick);
+      });
+    };
+    beforeAll(async () => {
+      opened = model(name);
+      exact = perLayer((await run(ORACLE)).hidden.data, opened.program);
+      eagerly = await run(EAGER);
+    });
+
+    test('values kept in float32 between contracts are nearer at every layer, and the logits are of the serving dtype', async () => {
+      const between = await run(named('float32_between'));
+      expect(Math.max(...errors(between))).toBeLessThan(0.8);
+      // Not by rounding nothing: keys and values, what eager rounds inside contracts and the logits still are.
+      expect(Math.min(...errors(between).slice(1))).toBeGreaterThan(0.2);
+      expect(kl(between.logits.data)).toBeLessThan(kl(eagerly.logits.data));
+      for (const values of perLayer(between.hidden.data, opened.program).slice(1)) {
+        const rounded = roundToServing(Float32Array.from(values), 'bfloat16');
+        expect(rounded.filter((x, i) => x === values[i]).length / values.length).toBeLessThan(0.05);
+      }
+      const logits = between.logits.data as Float32Array;
+      expect(logits).toEqual(roundToServing(logits, 'bfloat16'));
+    });
+
+    test('sums in four parts are another noise of the same size', async () => {
+      const four = await run(named('split_sums_by_four'));
+      expect(Math.max(...errors(four))).toBeLessThanOrEqual(EAGER_BOUND);
+      expect(rmsDifference(four.logits.data, eagerly.logits.data)).toBeGreaterThan(0);
+      const pytorch = ['bf16', 'bf16_sdpa'].map((kind) => kl(opened.golden.tensor(`p2.${kind}.logits`)));
+      expect(kl(four.logits.data)).toBeLessThanOrEqual(2 * Math.max(...pytorch));
+    });
   });
 
   test('one layer of eager gives the bits of transformers for nearly every value', async () => {

@@ -73,8 +73,20 @@ function expectAgreement(ours: NdArray | undefined, expected: readonly number[],
   else expect(equalShare(values, expected)).toBeGreaterThan(0.98);
 }
 
+/** Values that were not rounded at the end. A value that rounds the other way before that is off by a unit of the serving dtype, so most must agree. */
+function expectInFloat32(ours: NdArray | undefined, expected: readonly number[], dtype: ServingDtype): void {
+  const values = ours?.data ?? new Float32Array(0);
+  expect(values).toHaveLength(expected.length);
+  const size = Math.max(...expected.map(Math.abs));
+  const near = expected.filter((x, i) => Math.abs((values[i] as number) - x) <= 1e-6 * size);
+  expect(near.length / expected.length).toBeGreaterThan(0.98);
+  // Rounding would leave none of them; where an angle is 0, or one factor a power of two, a product needs none.
+  if (dtype !== 'float32') expect(equalShare(values, Array.from(roundToServing(Float32Array.from(values), dtype)))).toBeLessThan(0.9);
+}
+
 describe.each(SERVED)('served in %s', (dtype) => {
   const R = rounding(dtype);
+  const between: Recipe = { ...eager(dtype), between: 'float32' };
   const T = 5;
 
   describe.each(['after_rounding', 'before_rounding'] as const)('an RMS norm with its weight %s', (weight) => {
@@ -109,6 +121,26 @@ describe.each(SERVED)('served in %s', (dtype) => {
       expectAgreement(y, expected(other), dtype);
       // The two are told apart, so agreement above means something.
       if (dtype !== 'float32') expect(equalShare(y?.data ?? [], expected(own))).toBeLessThan(0.9);
+    });
+
+    test('hands its result on in float32 where that is kept between contracts, and rounds inside as eager does', async () => {
+      const { y } = await run(norm, between, { x, weight: w });
+      const inside: Round = weight === 'after_rounding' ? R : (normed) => normed;
+      expectInFloat32(
+        y,
+        expected((normed, factor) => inside(normed) * factor),
+        dtype,
+      );
+    });
+
+    test.each(['halves', 'quarters'] as const)('gives the same with its sum in %s, but for their rounding', async (sums) => {
+      const { y } = await run(norm, { ...ORACLE, sums }, forOracle({ x, weight: w }));
+      expect(
+        relativeError(
+          y?.data ?? [],
+          expected((normed, factor) => normed * factor),
+        ),
+      ).toBeLessThan(1e-14);
     });
 
     test('is float64 in the oracle', async () => {
@@ -182,6 +214,14 @@ describe.each(SERVED)('served in %s', (dtype) => {
         expectAgreement(outputs['q'], rotated(q, same, same, R), dtype);
       });
 
+      test('hands q and k on in float32 where that is kept between contracts', async () => {
+        // Elements that do not turn pass through as they came.
+        if (rotaryDim !== D) return;
+        const outputs = await run(rope('serving'), between, { q, k, cos, sin });
+        expectInFloat32(outputs['q'], rotated(q, R, R, same), dtype);
+        expectInFloat32(outputs['k'], rotated(k, R, R, same), dtype);
+      });
+
       test('is float64 in the oracle', async () => {
         const outputs = await run(rope('serving'), ORACLE, forOracle({ q, k, cos, sin }));
         expect(relativeError(outputs['k']?.data ?? [], rotated(k, same, same, same))).toBeLessThan(1e-14);
@@ -240,9 +280,33 @@ describe.each(SERVED)('served in %s', (dtype) => {
       expect(relativeError(o?.data ?? [], expected(same, same, same))).toBeLessThan(1e-13);
     });
 
-    test('gives the same with sums in two halves, but for their rounding', async () => {
-      const { o } = await run(attention, { ...ORACLE, sums: 'halves' }, forOracle({ q, k, v }));
+    test.each(['halves', 'quarters'] as const)('gives the same with sums in %s, but for their rounding', async (sums) => {
+      const { o } = await run(attention, { ...ORACLE, sums }, forOracle({ q, k, v }));
       expect(relativeError(o?.data ?? [], expected(same, same, same))).toBeLessThan(1e-13);
+    });
+
+    test('sees keys and values as a cache holds them, and all else in float32, where that is kept between contracts', async () => {
+      // A seventh off the serving dtype's own values.
+      const off = ({ data, shape }: NdArray): NdArray => ({ data: data.map((x) => x * (1 + 2 ** -11 / 7)), shape });
+      const held = ({ data, shape }: NdArray): NdArray => ({ data: roundToServing(Float32Array.from(data), dtype), shape });
+      const precise: Recipe = { ...between, probabilities: 'float32' };
+      const given = { q: off(q), k: off(k), v: off(v) };
+      const { o } = await run(attention, precise, given);
+      const exact = await run(attention, ORACLE, forOracle({ q: given.q, k: held(given.k), v: held(given.v) }));
+      // With a window of 1 the result is one value of the cache.
+      if (window === 1) expectAgreement(o, Array.from(exact['o']?.data ?? []), dtype);
+      else expectInFloat32(o, Array.from(exact['o']?.data ?? []), dtype);
+      if (dtype === 'float32') return;
+      const others = [
+        { ...given, k: held(given.k) },
+        { ...given, v: held(given.v) },
+        { q: held(given.q), k: held(given.k), v: held(given.v) },
+      ];
+      // There q and k do not matter either.
+      for (const other of window === 1 ? others.slice(0, 1) : others) {
+        const { o: differs } = await run(attention, ORACLE, forOracle(other));
+        expect(relativeError(o?.data ?? [], Array.from(differs?.data ?? []))).toBeGreaterThan(1e-6);
+      }
     });
   });
 
@@ -266,6 +330,11 @@ describe.each(SERVED)('served in %s', (dtype) => {
       if (dtype === 'bfloat16') expect(equalShare(y?.data ?? [], expected(R, R))).toBeLessThan(0.9);
     });
 
+    test('hands the product on in float32 where that is kept between contracts', async () => {
+      const { y } = await run(op(name, {}), between, { gate, up });
+      expectInFloat32(y, expected(R, same), dtype);
+    });
+
     test('is float64 in the oracle', async () => {
       const { y } = await run(op(name, {}), ORACLE, forOracle({ gate, up }));
       expect(relativeError(y?.data ?? [], expected(same, same))).toBeLessThan(1e-14);
@@ -276,6 +345,12 @@ describe.each(SERVED)('served in %s', (dtype) => {
     const [x, residual] = [made(14, dtype, T, 16), made(15, dtype, T, 16)];
     const { y } = await run(op('add', {}), eager(dtype), { x, residual });
     expect(Array.from(y?.data ?? [])).toEqual(Array.from(x.data, (value, i) => R(Math.fround(value + (residual.data[i] as number)))));
+  });
+
+  test('a residual sum stays in float32 where that is kept between contracts', async () => {
+    const [x, residual] = [made(14, dtype, T, 16), made(15, dtype, T, 16)];
+    const { y } = await run(op('add', {}), between, { x, residual });
+    expect(Array.from(y?.data ?? [])).toEqual(Array.from(x.data, (value, i) => Math.fround(value + (residual.data[i] as number))));
   });
 
   describe('a linear layer', () => {
@@ -289,11 +364,17 @@ describe.each(SERVED)('served in %s', (dtype) => {
       });
     const weight = { form: 'float32', data: w.data as Float32Array, shape: [B, A] } as const;
 
-    test.each([false, true])('is rounded once, bias (%s) included', async (withBias) => {
+    test.each([false, true])('is rounded once, bias (%s) included, or not at all', async (withBias) => {
       for (const recipe of validRecipes(dtype)) {
         const y = await runner.linear(recipe, x, weight, withBias ? (bias.data as Float32Array) : null);
         expect(y.shape).toEqual([T, B]);
-        expectAgreement(y, expected(withBias, R), dtype);
+        if (recipe.between === 'serving') expectAgreement(y, expected(withBias, R), dtype);
+        else
+          expectInFloat32(
+            y,
+            expected(withBias, (value) => value),
+            dtype,
+          );
       }
       const y = await runner.linear(ORACLE, wide(x), weight, withBias ? (bias.data as Float32Array) : null);
       expect(
@@ -314,7 +395,8 @@ test('raw bfloat16 and float16 bits give the bits that the same values give as f
   // Powers of two: exact in float16 and easy to write as its bits.
   values.forEach((_, i) => (float16[i] = ((10 + (i % 8)) << 10) | ((i & 1) << 15)));
   const wideFloat16 = Float32Array.from(float16, (bits) => (bits >>> 15 ? -1 : 1) * 2 ** (((bits >>> 10) & 31) - 15));
-  for (const recipe of [eager('bfloat16'), ORACLE, { ...eager('bfloat16'), sums: 'halves' as const }]) {
+  const split = (['halves', 'quarters'] as const).map((sums): Recipe => ({ ...eager('bfloat16'), sums }));
+  for (const recipe of [eager('bfloat16'), ORACLE, ...split]) {
     const input = recipe === ORACLE ? wide(x) : x;
     const shape = [6, 32] as const;
     const fromBits = await runner.linear(recipe, input, { form: 'bfloat16_bits', data: bfloat16, shape }, null);
@@ -325,6 +407,61 @@ test('raw bfloat16 and float16 bits give the bits that the same values give as f
   const widened = await runner.widen({ form: 'bfloat16_bits', data: bfloat16, shape: [6, 32] });
   expect(widened.form).toBe('float32');
   expect(widened.data).toEqual(values);
+});
+
+describe('sums in parts', () => {
+  const product = async (sums: Recipe['sums'], products: readonly number[]) => {
+    const x: NdArray = { data: Float32Array.from(products), shape: [1, products.length] };
+    const weight = { form: 'float32', data: new Float32Array(products.length).fill(1), shape: [1, products.length] } as const;
+    return (await runner.linear({ ...eager('float32'), sums }, x, weight, null)).data[0];
+  };
+
+  test('are two halves added, or four quarters from the last to the first', async () => {
+    // 2^24 + 1 is 2^24 in float32, 2^24 − 1 is exact.
+    const products = [2 ** 24, 1, 1, -(2 ** 24)];
+    expect(await product('halves', products)).toBe(1);
+    expect(await product('quarters', products)).toBe(2);
+    expect(await product('quarters', [...products].reverse())).toBe(0);
+  });
+
+  test('are one where they cannot be cut evenly', async () => {
+    expect(await product('halves', [1, 2, 3])).toBe(6);
+    expect(await product('quarters', [1, 2, 3, 4, 5, 6])).toBe(21);
+  });
+
+  test.each([
+    { about: 'a product', of: 'linear' },
+    { about: 'a norm', of: 'rms_norm' },
+    { about: 'attention', of: 'attention' },
+  ] as const)('give $about bits of their own, each way', async ({ of }) => {
+    const [T, H] = [16, 256];
+    const x = made(21, 'float32', T, H);
+    const results = await Promise.all(
+      (['whole', 'halves', 'quarters'] as const).map(async (sums) => {
+        const recipe = { ...eager('float32'), sums };
+        if (of === 'linear')
+          return runner.linear(recipe, x, { form: 'float32', data: made(22, 'float32', 32, H).data as Float32Array, shape: [32, H] }, null);
+        const heads = (seed: number) => made(seed, 'float32', T, 2, 64);
+        const one =
+          of === 'rms_norm'
+            ? op('rms_norm', { eps: 1e-6 }, { weights: { weight: { tensor: 'w', shape: [H] } } })
+            : op('attention', { scale: 0.125, causal: true });
+        const inputs: Record<string, NdArray> =
+          of === 'rms_norm' ? { x, weight: made(23, 'float32', H) } : { q: heads(24), k: heads(25), v: heads(26) };
+        const [output] = Object.values(await run(one, recipe, inputs));
+        return output as NdArray;
+      }),
+    );
+    const [whole = [], halves = [], quarters = []] = results.map(({ data }) => Array.from(data));
+    for (const [a, b] of [
+      [whole, halves],
+      [whole, quarters],
+      [halves, quarters],
+    ] as const) {
+      expect(equalShare(a, b)).toBeLessThan(0.99);
+      expect(relativeError(a, b)).toBeLessThan(1e-5);
+    }
+  });
 });
 
 test('SiLU is right far out on the negative side, where onnxruntime’s own Sigmoid is not', async () => {

@@ -3,7 +3,7 @@
 
 import type { Op } from '../architectures/program.js';
 import type { NdArray } from '../reference/ndarray.js';
-import type { Recipe } from '../reference/recipes.js';
+import { roundsOutputs, type Recipe } from '../reference/recipes.js';
 import { roundToServing } from '../reference/served-weights.js';
 import { roundsBeforeWeight } from '../reference/graphs.js';
 import { attentionMask } from '../reference/op-runner.js';
@@ -93,7 +93,9 @@ function rounder(dtype: Recipe['round']): Round {
 
 /** Result of an op in the recipe's own precision. */
 function inRecipe(values: Float64Array, shape: readonly number[], recipe: Recipe): NdArray {
-  return { data: recipe.round === 'none' ? values : roundToServing(Float32Array.from(values), recipe.round), shape };
+  if (recipe.round === 'none') return { data: values, shape };
+  const data = Float32Array.from(values);
+  return { data: roundsOutputs(recipe) ? roundToServing(data, recipe.round) : data, shape };
 }
 
 // ---- norms
@@ -184,7 +186,8 @@ function product(x: NdArray['data'], weight: NdArray['data'], tokens: number, ro
 
 /** @param normalised sums p · v with the finished probabilities; else sums exp and exp · v, and divides at the end */
 function attention(op: Op, inputs: Tensors, recipe: Recipe, round: Round, tile: number, normalised: boolean): Record<string, NdArray> {
-  const [q, k, v] = ['q', 'k', 'v'].map((name) => inputs[name]) as [NdArray, NdArray, NdArray];
+  const q = inputs['q'] as NdArray;
+  const [k, v] = ['k', 'v'].map((name) => cached(inputs[name] as NdArray, recipe)) as [NdArray, NdArray];
   const [T = 0, Nq = 1, D = 1] = q.shape;
   const [S = 0, Nkv = 1] = k.shape;
   const mask = new Float64Array(T * S);
@@ -210,6 +213,11 @@ function attention(op: Op, inputs: Tensors, recipe: Recipe, round: Round, tile: 
     }
   }
   return { o: inRecipe(out, q.shape, recipe) };
+}
+
+/** Keys or values as a cache holds them, also where the recipe hands them on in float32. */
+function cached({ data, shape }: NdArray, { round }: Recipe): NdArray {
+  return { data: round === 'none' ? data : roundToServing(Float32Array.from(data), round), shape };
 }
 
 function scoresOf(

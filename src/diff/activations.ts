@@ -1,7 +1,7 @@
 // Activations that no program of ours has, for the search for causes: act(gate) · up in float64, rounded where the recipe rounds.
 
 import type { NdArray } from '../reference/ndarray.js';
-import type { Recipe } from '../reference/recipes.js';
+import { roundsOutputs, type Recipe } from '../reference/recipes.js';
 import { roundToServing } from '../reference/served-weights.js';
 import type { Tensors } from './site.js';
 
@@ -24,15 +24,8 @@ export function gated(name: keyof typeof ACTIVATIONS, inputs: Tensors, recipe: R
   }
   const activated = Float32Array.from(gate.data, activation);
   const left = recipe.inside === 'float32' ? activated : roundToServing(activated, recipe.round);
-  return {
-    y: {
-      data: roundToServing(
-        left.map((x, i) => x * (up.data[i] as number)),
-        recipe.round,
-      ),
-      shape: gate.shape,
-    },
-  };
+  const data = left.map((x, i) => x * (up.data[i] as number));
+  return { y: { data: roundsOutputs(recipe) ? roundToServing(data, recipe.round) : data, shape: gate.shape } };
 }
 
 /** Error function to some 1e-15: its series near 0, the continued fraction of erfc beyond (Abramowitz and Stegun 7.1.6 and 7.1.14). */

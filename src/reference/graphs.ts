@@ -3,7 +3,7 @@
 
 import type { Op } from '../architectures/program.js';
 import { DATA_TYPE, graphBuilder, type GraphBuilder } from './onnx.js';
-import type { Recipe } from './recipes.js';
+import { roundsOutputs, type Recipe } from './recipes.js';
 
 /** An ONNX graph's inputs and outputs share one name space, but q goes in and q comes out. */
 export const OUTPUT_PREFIX = 'out_';
@@ -25,6 +25,8 @@ interface Scope {
   round(value: string): string;
   /** Rounds only where eager rounds between the steps of one contract. */
   roundInside(value: string): string;
+  /** Rounds what the op gives, unless that stays in float32 for the next one. */
+  roundOutput(value: string): string;
   /** A float32 graph input in the compute type. */
   parameter(name: string): string;
   scalar(value: number): string;
@@ -44,6 +46,7 @@ function scope(name: string, recipe: Recipe): Scope {
     recipe,
     round,
     roundInside: (value) => (recipe.inside === 'float32' ? value : round(value)),
+    roundOutput: (value) => (roundsOutputs(recipe) ? round(value) : value),
     parameter(parameterName) {
       const input = g.input(parameterName, 'float32');
       return type === 'float32' ? input : g.node('Cast', [input], { to: DATA_TYPE[type] });
@@ -56,8 +59,22 @@ function activation(s: Scope, name: string): string {
   return s.g.input(name, s.type);
 }
 
-function halves(s: Scope, value: string, axis: number): [string, string] {
-  return s.g.nodes('Split', [value], [true, true], { axis, num_outputs: 2 }) as [string, string];
+/** In how many parts a sum over `size` elements is taken: in one where it cannot be cut evenly. */
+function partsOf({ sums }: Recipe, size: number): number {
+  const parts = { whole: 1, halves: 2, quarters: 4 }[sums];
+  return size % parts === 0 ? parts : 1;
+}
+
+/** Parts of a value along an axis, in the order in which their sums are added: the halves as they lie, of the quarters the last one first. */
+function split(s: Scope, value: string, axis: number, parts: number): string[] {
+  if (parts === 1) return [value];
+  const made = s.g.nodes('Split', [value], new Array<true>(parts).fill(true), { axis, num_outputs: parts });
+  return parts === 2 ? made : [...made].reverse();
+}
+
+/** One after the other. */
+function added(s: Scope, [first = '', ...others]: readonly string[]): string {
+  return others.reduce((sum, value) => s.g.node('Add', [sum, value]), first);
 }
 
 /** Graph of `y = x Wᵀ (+ bias)`, capped where `softcap` is not 0: x [T, A], weight [B, A], bias [B]. `columns` is A. */
@@ -65,19 +82,15 @@ export function linearGraph(recipe: Recipe, form: WeightForm, bias: boolean, col
   const s = scope('linear', recipe);
   const x = activation(s, 'x');
   const weight = weightInput(s, form);
-  const gemm = (a: string, b: string, c?: string) => s.g.node('Gemm', c === undefined ? [a, b] : [a, b, c], { transB: 1 });
-  const c = bias ? s.parameter('bias') : undefined;
-  let y: string;
-  if (recipe.sums === 'halves' && columns >= 2) {
-    const [x1, x2] = halves(s, x, 1);
-    const [w1, w2] = halves(s, weight, 1);
-    y = s.g.node('Add', [gemm(x1, w1), gemm(x2, w2, c)]);
-  } else {
-    y = gemm(x, weight, c);
-  }
-  y = s.round(y);
-  if (softcap > 0) y = s.round(capped(s, y, softcap, s.roundInside));
-  s.g.output(`${OUTPUT_PREFIX}y`, y, s.type);
+  const c = bias ? [s.parameter('bias')] : [];
+  const parts = partsOf(recipe, columns);
+  const weights = split(s, weight, 1, parts);
+  const products = split(s, x, 1, parts).map((part, i) =>
+    s.g.node('Gemm', [part, weights[i] as string, ...(i === parts - 1 ? c : [])], { transB: 1 }),
+  );
+  let y = added(s, products);
+  if (softcap > 0) y = capped(s, s.round(y), softcap, s.roundInside);
+  s.g.output(`${OUTPUT_PREFIX}y`, s.roundOutput(y), s.type);
   return s.g.build();
 }
 
@@ -131,7 +144,7 @@ function opOutputs(s: Scope, op: Op, heads: HeadCounts | null): Record<string, s
     case 'gelu_tanh_mul':
       return { y: gated(s, geluTanh) };
     case 'add':
-      return { y: s.round(s.g.node('Add', [activation(s, 'x'), activation(s, 'residual')])) };
+      return { y: s.roundOutput(s.g.node('Add', [activation(s, 'x'), activation(s, 'residual')])) };
     default:
       throw new Error(`no graph for op ${op.op}`);
   }
@@ -142,19 +155,14 @@ function rmsNorm(s: Scope, op: Op, x: string, weight: string): string {
   const { g } = s;
   const axes = g.constant('int64', [-1]);
   const squares = g.node('Mul', [x, x]);
-  let mean: string;
-  const size = Object.values(op.weights)[0]?.shape[0] ?? 1;
-  if (s.recipe.sums === 'halves' && size % 2 === 0) {
-    const [a, b] = halves(s, squares, -1);
-    mean = g.node('Mul', [g.node('Add', [g.node('ReduceMean', [a, axes]), g.node('ReduceMean', [b, axes])]), s.scalar(0.5)]);
-  } else {
-    mean = g.node('ReduceMean', [squares, axes]);
-  }
+  const parts = partsOf(s.recipe, Object.values(op.weights)[0]?.shape[0] ?? 1);
+  const means = split(s, squares, -1, parts).map((part) => g.node('ReduceMean', [part, axes]));
+  const mean = parts === 1 ? added(s, means) : g.node('Mul', [added(s, means), s.scalar(1 / parts)]);
   const scale = g.node('Reciprocal', [g.node('Sqrt', [g.node('Add', [mean, s.scalar(Number(op.attributes['eps']))])])]);
   const normed = g.node('Mul', [x, scale]);
   const offset = Number(op.attributes['weight_offset'] ?? 0);
   const effective = offset === 0 ? weight : g.node('Add', [weight, s.scalar(offset)]);
-  return s.round(g.node('Mul', [roundsBeforeWeight(op, s.recipe) ? s.round(normed) : normed, effective]));
+  return s.roundOutput(g.node('Mul', [roundsBeforeWeight(op, s.recipe) ? s.round(normed) : normed, effective]));
 }
 
 /** Whether a norm rounds before it multiplies by the weight. */
@@ -181,8 +189,8 @@ function rope(s: Scope, op: Op): Record<string, string> {
       ? everyOther(g, rotary, rotaryDim)
       : [slice(g, rotary, 0, rotaryDim / 2), slice(g, rotary, rotaryDim / 2, rotaryDim)];
     const product = (a: string, b: string) => roundProduct(g.node('Mul', [a, b]));
-    const y1 = s.round(g.node('Sub', [product(x1, cos), product(x2, sin)]));
-    const y2 = s.round(g.node('Add', [product(x2, cos), product(x1, sin)]));
+    const y1 = s.roundOutput(g.node('Sub', [product(x1, cos), product(x2, sin)]));
+    const y2 = s.roundOutput(g.node('Add', [product(x2, cos), product(x1, sin)]));
     const rotated = interleaved ? interleave(g, y1, y2, rotaryDim) : g.node('Concat', [y1, y2], { axis: -1 });
     // Elements beyond rotary_dim pass through; an empty slice is fine for Concat.
     return g.node('Concat', [rotated, slice(g, x, rotaryDim, Number.MAX_SAFE_INTEGER)], { axis: -1 });
@@ -212,8 +220,10 @@ function attention(s: Scope, op: Op, heads: HeadCounts): string {
   const { g } = s;
   const { num_heads: Nq, num_kv_heads: Nkv, head_dim: D } = heads;
   const q = activation(s, 'q');
-  const k = activation(s, 'k');
-  const v = activation(s, 'v');
+  // What comes in float32 is rounded here, in whatever op of the family it was made: a cache holds keys and values in the serving dtype.
+  const cached = (name: string) => (roundsOutputs(s.recipe) ? activation(s, name) : s.round(activation(s, name)));
+  const k = cached('k');
+  const v = cached('v');
   const mask = activation(s, 'mask');
   const precise = s.recipe.probabilities === 'float32' || s.recipe.inside === 'float32';
   const roundScore = (value: string) => (precise ? value : s.round(value));
@@ -227,21 +237,23 @@ function attention(s: Scope, op: Op, heads: HeadCounts): string {
   if (softcap > 0) scores = roundScore(capped(s, scores, softcap, roundScore));
   let probabilities = g.node('Softmax', [g.node('Add', [scores, mask])], { axis: -1 });
   if (!precise) probabilities = s.round(probabilities);
-  const out = s.round(g.node('MatMul', [probabilities, values]));
+  const out = s.roundOutput(g.node('MatMul', [probabilities, values]));
   return g.node('Reshape', [g.node('Transpose', [out], { perm: [2, 0, 1, 3] }), g.constant('int64', [0, Nq, D])]);
 }
 
 function matmul(s: Scope, a: string, b: string, axisA: number, axisB: number, size: number): string {
-  if (s.recipe.sums !== 'halves' || size < 2) return s.g.node('MatMul', [a, b]);
-  const [a1, a2] = halves(s, a, axisA);
-  const [b1, b2] = halves(s, b, axisB);
-  return s.g.node('Add', [s.g.node('MatMul', [a1, b1]), s.g.node('MatMul', [a2, b2])]);
+  const parts = partsOf(s.recipe, size);
+  const factors = split(s, b, axisB, parts);
+  return added(
+    s,
+    split(s, a, axisA, parts).map((part, i) => s.g.node('MatMul', [part, factors[i] as string])),
+  );
 }
 
 function gated(s: Scope, act: (s: Scope, x: string) => string): string {
   const gate = activation(s, 'gate');
   const up = activation(s, 'up');
-  return s.round(s.g.node('Mul', [s.roundInside(act(s, gate)), up]));
+  return s.roundOutput(s.g.node('Mul', [s.roundInside(act(s, gate)), up]));
 }
 
 /** x / (1 + exp(−x)): onnxruntime's Sigmoid is not faithful for negative x, this form is (wrong for 0.002 % in bfloat16 against 11 %). */

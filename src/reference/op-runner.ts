@@ -69,8 +69,8 @@ export function createOpRunner(runtime: Ort): LocalOpRunner {
     const type = data instanceof Float64Array ? 'float64' : data instanceof Float32Array ? 'float32' : 'uint16';
     return new runtime.Tensor(type, data, shape);
   };
-  const recipeKey = ({ compute, round, norm_weight, probabilities, inside, sums }: Recipe) =>
-    [compute, round, norm_weight, probabilities, inside, sums].join(' ');
+  const recipeKey = ({ compute, round, norm_weight, probabilities, inside, between, sums }: Recipe) =>
+    [compute, round, norm_weight, probabilities, inside, between, sums].join(' ');
 
   const local: LocalOpRunner = {
     threads: 1,
@@ -85,14 +85,7 @@ export function createOpRunner(runtime: Ort): LocalOpRunner {
     },
     async linear(recipe, x, weight, bias, softcap = 0) {
       const [, columns] = weight.shape;
-      const key = JSON.stringify([
-        'linear',
-        weight.form,
-        bias !== null,
-        softcap,
-        recipe.sums === 'halves' ? columns : 0,
-        recipeKey(recipe),
-      ]);
+      const key = JSON.stringify(['linear', weight.form, bias !== null, softcap, recipe.sums === 'whole' ? 0 : columns, recipeKey(recipe)]);
       const running = await session(key, () => linearGraph(recipe, weight.form, bias !== null, columns, softcap));
       const feeds: Record<string, ort.Tensor> = {
         x: tensor(x.data, [x.data.length / columns, columns]),

@@ -7,7 +7,7 @@ import type { Checkpoint } from '../weights/checkpoint.js';
 import type { Keeper } from './keeper.js';
 import { joinRows, rows, type NdArray } from './ndarray.js';
 import type { Factor, OpRunner } from './op-runner.js';
-import type { Recipe } from './recipes.js';
+import { leaving, roundsOutputs, type Recipe } from './recipes.js';
 import { keptLogits, resting, type KeptLane, type Sums } from './resting.js';
 import { rotaryValues, type Sequence } from './sequence.js';
 import {
@@ -148,7 +148,7 @@ async function embed({ program, checkpoint, dtype, sequence, lanes }: WalkOption
     const own = lane.sequence ?? sequence;
     const values = await rowsOf(own);
     const scaled = lane.recipe.compute === 'float64' ? Float64Array.from(values, (v) => v * factor) : values.map((v) => v * factor);
-    const data = lane.recipe.round === 'none' || scaled instanceof Float64Array ? scaled : roundToServing(scaled, dtype);
+    const data = scaled instanceof Float64Array || !roundsOutputs(lane.recipe) ? scaled : roundToServing(scaled, dtype);
     lane.values.set(op.outputs['y'] as string, { data, shape: [own.ids.length, program.hidden_size] });
   }
 }
@@ -167,7 +167,7 @@ async function linears(options: WalkOptions, lanes: readonly Lane[], op: Op, rea
   const { checkpoint, dtype, runner, program } = options;
   const factors = lanes.map((lane): Factor & { lane: Lane } => ({
     lane,
-    recipe: lane.recipe,
+    recipe: Object.values(op.outputs).includes(program.logits) ? leaving(lane.recipe) : lane.recipe,
     x: lane.values.get(op.inputs['x'] as string) as NdArray,
   }));
   // While one block is multiplied the next is read; a thread that is done finds another one waiting.

@@ -11,7 +11,9 @@ const RECIPES: Readonly<Record<string, string>> = {
   norm_weight_swapped: 'rounds on the other side of the norm weight than PyTorch eager does for this family',
   float32_probabilities: 'keeps the softmax probabilities in float32, as flash attention does',
   float32_inside: 'keeps values inside the op in float32 and rounds once at its outputs',
+  float32_between: 'keeps what its ops hand to each other in float32',
   split_sums: 'adds its products in another order',
+  split_sums_by_four: 'adds its products in another order, in four parts',
   all_variants: 'rounds once at its outputs, with float32 in between and another order of sums',
 };
 
