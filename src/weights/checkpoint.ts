@@ -10,6 +10,7 @@ import { openOnnx } from './onnx-initializers.js';
 import { readSafetensors } from './safetensors.js';
 import { readShards } from './shards.js';
 import { readTorch } from './torch.js';
+import { INDEX, SINGLE, TORCH_INDEX, TORCH_SINGLE } from './usual-names.js';
 import type { WeightFile } from './weight-file.js';
 
 /** The 22 dtypes of the safetensors format, named as the format names them. */
@@ -58,10 +59,6 @@ export interface FiledCheckpoint extends Checkpoint {
   readonly files: ReadonlyMap<string, WeightFile>;
 }
 
-const SINGLE = 'model.safetensors';
-const INDEX = 'model.safetensors.index.json';
-const TORCH_SINGLE = 'pytorch_model.bin';
-const TORCH_INDEX = 'pytorch_model.bin.index.json';
 /** Weight formats that a model folder may hold instead, so that the message can name what was seen. */
 const OTHER_WEIGHTS = /\.(?:bin|pt|pth|ckpt|gguf|ggml|onnx|h5|msgpack|npz|pdparams)$/i;
 const ADAPTER = /^adapter_.*\.safetensors$/;
@@ -98,15 +95,6 @@ export async function openCheckpoint(files: ModelFiles): Promise<FiledCheckpoint
     await close();
     throw error;
   }
-}
-
-/** Whether config.json need not be there: the weights that `openCheckpoint` would take are GGUF, which says the same, or ONNX, often alone. */
-export async function bringsOwnConfig(files: ModelFiles): Promise<boolean> {
-  const own = (name: string) => name.endsWith('.gguf') || name.endsWith('.onnx');
-  if (files.main !== undefined) return own(files.main);
-  const names = await files.list();
-  const others = [INDEX, TORCH_SINGLE, TORCH_INDEX];
-  return names.some(own) && !names.some((name) => name.endsWith('.safetensors') || others.includes(name));
 }
 
 async function openNamed(name: string, open: Open): Promise<Opened> {
