@@ -10,7 +10,7 @@ import { openOnnx } from './onnx-initializers.js';
 import { readSafetensors } from './safetensors.js';
 import { readShards } from './shards.js';
 import { readTorch } from './torch.js';
-import { INDEX, SINGLE, TORCH_INDEX, TORCH_SINGLE } from './usual-names.js';
+import { ADAPTER, holdsSafetensors, INDEX, SINGLE, TORCH_INDEX, TORCH_SINGLE } from './usual-names.js';
 import type { WeightFile } from './weight-file.js';
 
 /** The 22 dtypes of the safetensors format, named as the format names them. */
@@ -61,7 +61,6 @@ export interface FiledCheckpoint extends Checkpoint {
 
 /** Weight formats that a model folder may hold instead, so that the message can name what was seen. */
 const OTHER_WEIGHTS = /\.(?:bin|pt|pth|ckpt|gguf|ggml|onnx|h5|msgpack|npz|pdparams)$/i;
-const ADAPTER = /^adapter_.*\.safetensors$/;
 const SUPPORTED = `This version reads safetensors (${SINGLE}, or ${INDEX} with its shards), PyTorch (${TORCH_SINGLE}, or ${TORCH_INDEX} with its shards), GGUF and ONNX.`;
 
 interface Opened {
@@ -111,7 +110,7 @@ async function openFound(files: ModelFiles, open: Open): Promise<Opened> {
   const shards = await openShards(files, INDEX, (name) => openSafetensors(name, open));
   if (shards !== null) return safetensors(shards);
   const names = await files.list();
-  if (!names.some((name) => name.endsWith('.safetensors'))) {
+  if (!holdsSafetensors(names)) {
     if (names.includes(TORCH_SINGLE)) return openNamed(TORCH_SINGLE, open);
     const torchShards = await openShards(files, TORCH_INDEX, (name) => openTorch(name, open));
     if (torchShards !== null) return torch(torchShards);
