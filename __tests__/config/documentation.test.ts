@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 interface Schema {
   type?: string | string[];
@@ -85,5 +85,21 @@ describe('docs/report.md', () => {
         return [key, words.filter((word) => word !== 'null'), values];
       });
     for (const [key, words, values] of listed) expect([key, ...words]).toEqual([key, ...values]);
+  });
+});
+
+describe('docs/static-check.md', () => {
+  const sources = [...readdirSync(new URL('../../src/checker', import.meta.url)).map((file) => `src/checker/${file}`), 'src/models.ts'].map(
+    read,
+  );
+  const section = /^## Findings$.*?(?=^## )/ms.exec(read('docs/static-check.md'))?.[0] ?? '';
+  const documented = [...tableRows(section).keys()].filter((code) => code !== 'code');
+
+  it('lists every finding, and none that is not there', () => {
+    const made = sources.flatMap((text) => [...text.matchAll(/(?:code: |finding\()'(\w+)'/g)].map(([, code = '']) => code));
+    expect(made.length).toBeGreaterThan(10);
+    // models.ts makes a reason too.
+    expect(made.filter((code) => code !== 'internal_error' && !documented.includes(code))).toEqual([]);
+    expect(documented.filter((code) => !sources.some((text) => text.includes(`'${code}'`)))).toEqual([]);
   });
 });
