@@ -112,6 +112,12 @@ describe('fused-compat check', () => {
     });
   });
 
+  it('takes prompts themselves as a list, as reports give them back', async () => {
+    const { configs } = await cli(['check', 'a', '--output', 'out-prompts', '--prompts', '["hello", {"input-ids": [1, 2]}]']);
+    expect(configs[0]).toMatchObject({ prompts: [{ text: 'hello' }, { input_ids: [1, 2] }] });
+    expect((await cli(['check', 'a', '--prompts', '[hello]'])).err).toContain('error: --prompts: is not JSON');
+  });
+
   it('takes models and settings from the file that --config names, and its options win', async () => {
     const { configs } = await cli(['check', '--config', 'strict.yml', '--policy', 'static']);
     expect(configs[0]).toMatchObject({ models: [{ id: 'from-file' }], policy: 'static', output: join(cwd, 'from-file-out') });

@@ -1,8 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 interface Schema {
   type?: string | string[];
+  enum?: unknown[];
+  $ref?: string;
+  anyOf?: Schema[];
   description?: string;
   default?: unknown;
   items?: Schema;
@@ -64,5 +67,39 @@ describe('docs/report.md', () => {
         ...fields(child.items ?? {}, `${path}${key}[].`),
       ]);
     expect([...(sections.get(name)?.keys() ?? [])].sort()).toEqual(fields(entry, '').sort());
+  });
+
+  /** The values that a field may have by name, wherever the schema lists them. */
+  function valuesOf(node: Schema): unknown[] {
+    const target = node.$ref === undefined ? undefined : schema.definitions?.[node.$ref.slice('#/definitions/'.length)];
+    const inner = [...(target === undefined ? [] : [target]), ...(node.anyOf ?? []), ...(node.items === undefined ? [] : [node.items])];
+    return [...(node.enum ?? []), ...inner.flatMap(valuesOf)].filter((value) => value !== null);
+  }
+
+  it.each(objects)('lists every value that a field of %s may have, and no other', (name, entry) => {
+    const fields = Object.entries(entry.properties ?? {}).map(([key, node]) => [key, valuesOf(node)] as const);
+    const listed = fields
+      .filter(([, values]) => values.length > 0)
+      .map(([key, values]): [string, unknown[], unknown[]] => {
+        const words = [...(sections.get(name)?.get(key)?.[0] ?? '').matchAll(/`([^`]+)`/g)].map(([, word]) => word);
+        return [key, words.filter((word) => word !== 'null'), values];
+      });
+    for (const [key, words, values] of listed) expect([key, ...words]).toEqual([key, ...values]);
+  });
+});
+
+describe('docs/static-check.md', () => {
+  const sources = [...readdirSync(new URL('../../src/checker', import.meta.url)).map((file) => `src/checker/${file}`), 'src/models.ts'].map(
+    read,
+  );
+  const section = /^## Findings$.*?(?=^## )/ms.exec(read('docs/static-check.md'))?.[0] ?? '';
+  const documented = [...tableRows(section).keys()].filter((code) => code !== 'code');
+
+  it('lists every finding, and none that is not there', () => {
+    const made = sources.flatMap((text) => [...text.matchAll(/(?:code: |finding\()'(\w+)'/g)].map(([, code = '']) => code));
+    expect(made.length).toBeGreaterThan(10);
+    // models.ts makes a reason too.
+    expect(made.filter((code) => code !== 'internal_error' && !documented.includes(code))).toEqual([]);
+    expect(documented.filter((code) => !sources.some((text) => text.includes(`'${code}'`)))).toEqual([]);
   });
 });

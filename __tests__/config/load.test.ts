@@ -152,9 +152,9 @@ describe('loadConfig', () => {
       'require-gpu': 'true',
       layers: '0,2-3',
       jobs: '2',
-      prompts: ['a'],
+      prompts: ['a', { text: "it's\n\u202e\ue000 모델 👩🏽‍🔬" }, { input_ids: [1, 2] }],
     };
-    const { config } = await load('dtype: float16', { overrides });
+    const { config, cwd } = await load('dtype: float16', { overrides });
     expect(config.reproduce).toEqual([
       '--config',
       'fused-compat.yml',
@@ -163,20 +163,36 @@ describe('loadConfig', () => {
       '--fail-on',
       'WARNING,INCOMPATIBLE',
       '--require-gpu',
+      '--prompts',
+      // What is not shown as it is stands as its escape.
+      `["a",{"text":"it's\\n\\u202e\\ue000 모델 👩🏽\\u200d🔬"},{"input-ids":[1,2]}]`,
       '--layers',
       '0,2-3',
     ]);
-    const again = await load('dtype: float16', {
-      overrides: { models: 'm', kernels: 'my kernels', 'fail-on': 'WARNING,INCOMPATIBLE', 'require-gpu': true, layers: '0,2-3' },
+    const again = await loadConfig({
+      cwd,
+      overrides: {
+        models: 'm',
+        kernels: 'my kernels',
+        'fail-on': 'WARNING,INCOMPATIBLE',
+        'require-gpu': true,
+        layers: '0,2-3',
+        prompts: config.reproduce[config.reproduce.indexOf('--prompts') + 1],
+      },
     });
-    expect({ ...again.config, kernels: '', output: '', models: [], prompts: [], jobs: 0 }).toEqual({
-      ...config,
-      kernels: '',
-      output: '',
-      models: [],
-      prompts: [],
-      jobs: 0,
-    });
+    expect({ ...again, jobs: 0 }).toEqual({ ...config, jobs: 0 });
+  });
+
+  it('names paths of its own folder as they are called everywhere, and others as they were given', async () => {
+    const cwd = await folder({ 'sub/my.yml': 'models: [m]', 'sub/p.txt': 'hello' });
+    const args = async (file: string, kernels: string, prompts: string) =>
+      (await loadConfig({ cwd, file, overrides: { kernels, prompts } })).reproduce;
+    const inside = ['--config', 'sub/my.yml', '--kernels', 'kernels', '--prompts', 'sub/p.txt'];
+    expect(await args(join(cwd, 'sub/my.yml'), join(cwd, 'kernels'), join(cwd, 'sub/p.txt'))).toEqual(inside);
+    expect(await args('sub/my.yml', 'kernels', 'sub/p.txt')).toEqual(inside);
+    const elsewhere = await folder({ 'my.yml': 'models: [m]', 'p.txt': 'hello' });
+    const [file, prompts] = [join(elsewhere, 'my.yml'), join(elsewhere, 'p.txt')];
+    expect(await args(file, elsewhere, prompts)).toEqual(['--config', file, '--kernels', elsewhere, '--prompts', prompts]);
   });
 
   it('accepts snake_case spelling, but not a key in both spellings', async () => {
@@ -249,6 +265,22 @@ describe('prompts', () => {
     const cwd = await folder({ 'p.json': '["one", {"text": "two"}, {"input_ids": [1]}]' });
     const config = await loadConfig({ cwd, overrides: { models: ['m'], prompts: 'p.json' } });
     expect(config.prompts).toEqual([{ text: 'one' }, { text: 'two' }, { input_ids: [1] }]);
+  });
+
+  it('come as such a list itself, on the command line', async () => {
+    const prompts = '["one", {"text": "[INST] two"}, {"input-ids": [1]}, {"input_ids": [2]}]';
+    const config = await loadConfig({ cwd: await folder({}), overrides: { models: ['m'], prompts } });
+    expect(config.prompts).toEqual([{ text: 'one' }, { text: '[INST] two' }, { input_ids: [1] }, { input_ids: [2] }]);
+  });
+
+  it.each([
+    ['[INST] one [/INST]', '--prompts: is not JSON'],
+    ['[]', '--prompts: [] is empty'],
+    ['[1]', '--prompts[0]: 1 is not allowed'],
+    ['[{"input_ids": [1, -1]}]', '--prompts[0].input-ids[1]: -1 is out of range; allowed: >= 0'],
+    ['[{"input_ids": [1], "input-ids": [2]}]', 'is given twice, as input-ids and as input_ids'],
+  ])('as the list %s are refused with the reason', async (prompts, message) => {
+    expect(await problemOf(loadConfig({ cwd: await folder({}), overrides: { models: ['m'], prompts } }))).toContain(message);
   });
 
   it.each([

@@ -24,6 +24,9 @@ const TOKENIZERS = /^node_modules\/@(?:huggingface\/tokenizers|agnai)|^src\/toke
 const CLIENTS = /^node_modules\/(?:@octokit|@actions\/(?:github|cache)|@azure)/;
 const JUDGING = /^src\/(?:diff\/(?:numeric-diff|canaries|probes)|kernels\/(?:onnxruntime|cuda\/)|reference\/(?:graphs|forward))/;
 const GATE = /^src\/(?:gate|checker|architectures|diff|reference)\b/;
+const FORMATS = /^src\/weights\/(?:checkpoint|safetensors|torch|gguf|onnx|values)/;
+/** src/hub/ without its words and names, which say things elsewhere too. */
+const MODELS = /^src\/(?:weights|hub\/(?!lanes|names|progress))/;
 
 let home: string;
 let runs = 0;
@@ -66,7 +69,7 @@ describe('the Action evaluates only what its mode needs:', () => {
       'a wrong configuration neither reads models nor judges',
       { INPUT_POLICY: 'sometimes', INPUT_MODELS: MODEL },
       'src/config/validate.ts',
-      [NATIVE, TOKENIZERS, CLIENTS, JUDGING, GATE, /^src\/(?:weights|shards|kernels)\b|^src\/hub\/hub/],
+      [NATIVE, TOKENIZERS, CLIENTS, JUDGING, GATE, MODELS, /^src\/(?:shards|kernels)\b/],
     ],
     [
       'the static check has no kernel, no native library and no tokenizer',
@@ -75,16 +78,16 @@ describe('the Action evaluates only what its mode needs:', () => {
       [NATIVE, TOKENIZERS, CLIENTS, JUDGING, /^node_modules\/onnx-proto|^src\/shards\b/],
     ],
     [
-      'mode plan asks for sizes and judges nothing',
+      'mode plan asks for sizes, reads no weights and judges nothing',
       { INPUT_MODE: 'plan', INPUT_MODELS: MODEL },
       'src/shards/plan-run.ts',
-      [NATIVE, TOKENIZERS, CLIENTS, JUDGING, GATE, /^node_modules\/onnx-proto|^src\/(?:verdict\/verdict|shards\/merge)/],
+      [NATIVE, TOKENIZERS, CLIENTS, JUDGING, GATE, FORMATS, /^node_modules\/onnx-proto|^src\/(?:verdict\/verdict|shards\/merge)/],
     ],
     [
-      'mode merge reads reports and judges nothing',
+      'mode merge reads reports, opens no model and judges nothing',
       { INPUT_MODE: 'merge' },
       'src/shards/merge.ts',
-      [NATIVE, TOKENIZERS, CLIENTS, JUDGING, GATE, /^node_modules\/onnx-proto|^src\/kernels\b/],
+      [NATIVE, TOKENIZERS, CLIENTS, JUDGING, GATE, MODELS, /^node_modules\/onnx-proto|^src\/(?:kernels|shards\/(?:plan-run|sizes))\b/],
     ],
   ])('%s', async (_, inputs, needed, unneeded) => {
     const sources = await sourcesOf('action.js', [], inputs);
@@ -94,7 +97,7 @@ describe('the Action evaluates only what its mode needs:', () => {
 
   test('what is said to be left out would be seen where it is needed', async () => {
     const sources = await sourcesOf('cli.js', ['reference', MODEL, '--prompt', 'Hello', '--output', join(home, 'out.safetensors')]);
-    for (const pattern of [/^node_modules\/onnxruntime-node/, TOKENIZERS, JUDGING, GATE, /^node_modules\/onnx-proto/, /^src\/worker\.ts/])
+    for (const pattern of [/^node_modules\/onnxruntime-node/, TOKENIZERS, JUDGING, GATE, FORMATS, MODELS, /^node_modules\/onnx-proto/, /^src\/worker\.ts/])
       expect(sources.some((path) => pattern.test(path))).toBe(true);
     expect(sources.filter((path) => CLIENTS.test(path))).toEqual([]);
   });

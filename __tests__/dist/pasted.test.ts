@@ -30,13 +30,12 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
-/** A checkout with a configuration in a folder of its own, a model in a folder with a name that a shell would obey, and a prompt. */
+/** A checkout with a configuration in a folder of its own, and a model in a folder with a name that a shell would obey. */
 function checkout(folder: string): void {
   mkdirSync(join(folder, 'ci/models'), { recursive: true });
   cpSync(join(ROOT, 'examples/models/tinyllama-mini'), join(folder, 'ci/models', NAME), { recursive: true });
   cpSync(join(ROOT, 'examples/models/qwen3-mini'), join(folder, 'ci/models/qwen3-mini'), { recursive: true });
   writeFileSync(join(folder, 'ci/compat.yml'), `models: ["models/${NAME}", models/qwen3-mini]\nfail-on: [WARNING, COMPATIBLE, INCOMPATIBLE]\n`);
-  writeFileSync(join(folder, 'prompts.txt'), 'Hello world\n');
 }
 
 /** The one line of the only block of shell in a report. */
@@ -71,16 +70,20 @@ describe('the command of a report', () => {
   test('of a numeric diff gives the same numbers', async () => {
     const folder = join(home, 'numeric');
     checkout(folder);
-    const given = `fused-compat check --config ci/compat.yml --prompts prompts.txt --layers 0 'models/${NAME.replaceAll("'", "'\\''")}'`;
+    const word = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+    const prompts = word('["It\'s $(id)","Hello `world`"]');
+    const given = `fused-compat check --config ci/compat.yml --prompts ${prompts} --layers 0 ${word(`models/${NAME}`)}`;
     const first = await paste(`${given} --output first`, folder);
     expect(first.code).toBe(1);
     const command = commandOf(readFileSync(join(folder, 'first/report.md'), 'utf8'));
-    expect(command).toBe(`fused-compat check --config ci/compat.yml --prompts prompts.txt --layers 0 'models/${NAME.replaceAll("'", "'\\''")}'`);
+    expect(command).toBe(given);
     expect((await paste(command, folder)).code).toBe(1);
     const numbers = (name: string) =>
       (JSON.parse(readFileSync(join(folder, name, 'report.json'), 'utf8')) as Report).models.map(({ numeric }) => numeric?.kernels);
     expect(numbers('fused-compat-report')).toEqual(numbers('first'));
     expect(numbers('first')[0]?.length).toBeGreaterThan(0);
+    const texts = (JSON.parse(readFileSync(join(folder, 'first/report.json'), 'utf8')) as Report).models[0]?.numeric?.generation;
+    expect(texts?.map(({ prompt }) => prompt)).toEqual(["It's $(id)", 'Hello `world`']);
   });
 
   test('without the program on the path is not found, so that this can fail', async () => {

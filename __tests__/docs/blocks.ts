@@ -6,7 +6,7 @@ import { parse, postprocess, preprocess } from 'micromark';
 import { REPOSITORY } from '../weights/made-files.js';
 
 /** Not written for users, or not by us. */
-const ELSEWHERE = new Set(['node_modules', '.git', 'dist', '__tests__', 'coverage']);
+const ELSEWHERE = new Set(['node_modules', '.git', 'dist', '__tests__', 'coverage', 'build', 'fused-compat-report']);
 
 export interface Block {
   /** `README.md, line 47`. */

@@ -123,6 +123,19 @@ describe('renderMarkdown', () => {
     expect(text).toContain("```sh\nfused-compat check --policy evidence -- 'it'\\''s $(rm) `x`' -rf\n```");
   });
 
+  it('says what else the command takes: prompts that are too long for it, paths of another machine', () => {
+    const given = (...reproduce: string[]) => renderMarkdown(report([modelReport({ id: 'a' })], { reproduce }));
+    const plainNote = '<sub>In a checkout of this commit. <code>fused-compat</code> is <code>dist/cli.js</code> of the Action.';
+    expect(given('--prompts', '["```\\n@team"]')).toContain(
+      `\n\`\`\`\`sh\nfused-compat check --policy evidence --prompts '["\`\`\`\\n@team"]' a\n\`\`\`\`\n\n${plainNote}</sub>`,
+    );
+    expect(given('--prompts', JSON.stringify(['@team'.repeat(500)]))).toContain(
+      `--prompts input-prompts.json a\n\`\`\`\n\n${plainNote} The prompts of this run are too long for a line: write the list after ` +
+        '<code>--prompts</code> under <code>reproduce</code> in report.json into <code>input-prompts.json</code> first.</sub>',
+    );
+    expect(given('--config', '/tmp/c.yml')).toContain(`${plainNote} Absolute paths are those of the machine that this ran on.</sub>`);
+  });
+
   it('leaves a name that cannot be pasted out of the command', () => {
     expect(renderMarkdown(report([modelReport({ id: 'a\u202eb' })]))).not.toContain('Reproduce');
   });

@@ -22,7 +22,39 @@ describe('the line that runs a check again', () => {
     expect(reproduceLine(given, ['a', 'b'])).toEqual({
       command: "fused-compat check --config ci/fused-compat.yml --kernels 'my kernels' --require-gpu a b",
       models: 2,
+      prompts_file: null,
+      elsewhere: false,
     });
+  });
+
+  it('has the prompts that were given themselves, as one word that a shell leaves alone', () => {
+    const prompts = JSON.stringify(["it's $(touch /tmp/x) `id`", '!!"\\', '모델', { 'input-ids': [1, 2] }]);
+    const line = reproduceLine(report([], { reproduce: ['--prompts', prompts] }), ['a']);
+    expect(line).toMatchObject({ models: 1, prompts_file: null });
+    expect(wordsOf(line?.command ?? '')).toEqual(['check', '--policy', 'evidence', '--prompts', prompts, 'a']);
+  });
+
+  it('names a file for prompts that leave no room on a line, and says that it has to be written', () => {
+    const reproduce = ['--prompts', JSON.stringify(['x'.repeat(5000), 'y'])];
+    expect(reproduceLine(report([], { reproduce }), ['a'])).toEqual({
+      command: 'fused-compat check --policy evidence --prompts input-prompts.json a',
+      models: 1,
+      prompts_file: 'input-prompts.json',
+      elsewhere: false,
+    });
+    // No kernel runs under policy static, so nobody misses the prompts.
+    expect(reproduceLine(report([], { policy: 'static', reproduce }), ['a'])).toMatchObject({
+      command: 'fused-compat inspect a',
+      prompts_file: null,
+    });
+  });
+
+  it('says where a path is one of the machine that ran it', () => {
+    const elsewhere = (reproduce: string[], id = 'a') => reproduceLine(report([], { reproduce }), [id])?.elsewhere;
+    expect(elsewhere(['--config', '/tmp/fused-compat.yml'])).toBe(true);
+    expect(elsewhere(['--kernels', 'C:\\work\\kernels'])).toBe(true);
+    expect(elsewhere([], '/models/a')).toBe(true);
+    expect(elsewhere(['--config', 'ci/fused-compat.yml', '--prompts', '["/tmp"]'])).toBe(false);
   });
 
   it('names the policy where neither an option nor a file does', () => {

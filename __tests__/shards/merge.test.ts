@@ -377,6 +377,8 @@ describe('a merge', () => {
     const all = (reproduce: string[]) =>
       Object.fromEntries(plan.shards.map(({ shard }) => [shard, partOf(plan, shard, { change: (report) => ({ ...report, reproduce }) })]));
     expect((await mergeFiles(parts(plan, all(['--dtype', 'float16'])))).report.reproduce).toEqual(['--dtype', 'float16']);
+    const prompts = ['--prompts', JSON.stringify(['x'.repeat(5000)])];
+    expect((await mergeFiles(parts(plan, all(prompts)))).report.reproduce).toEqual(prompts);
     expect((await mergeFiles(parts(plan, all(['--dtype', 'a\u202eb'])))).report.reproduce).toEqual([]);
   });
 });

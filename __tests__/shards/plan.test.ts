@@ -6,9 +6,10 @@ import fc from 'fast-check';
 import { loadConfig } from '../../src/config/load.js';
 import { UsageError } from '../../src/errors.js';
 import { hubAccess } from '../../src/hub/model.js';
-import { costsOf, measureModels } from '../../src/shards/cost.js';
+import { costsOf } from '../../src/shards/cost.js';
 import { configDigest, makePlan, matrixOf, planId, unusedRunners, type Matrix } from '../../src/shards/plan.js';
 import { asPlan, entryFromMatrix, shardConfig } from '../../src/shards/shard.js';
+import { measureModels } from '../../src/shards/sizes.js';
 import { COMMIT, configOf, CWD, planOf, TWELVE } from './made.js';
 
 const MOMENT = { cwd: CWD, commit: COMMIT, attempt: 1 };

@@ -386,6 +386,8 @@ describe('a PyTorch model', () => {
       });
     expect(await open({ 'pytorch_model.bin': 'x', 'model.safetensors': safetensorsBytes('{}') })).toBe('safetensors');
     expect(await open({ 'pytorch_model.bin': file(), 'a.gguf': 'x' })).toBe('torch');
+    // An adapter beside a model is not its weights.
+    expect(await open({ 'pytorch_model.bin': file(), 'adapter_model.safetensors': safetensorsBytes('{}') })).toBe('torch');
   });
 
   test('can be named by its file, and needs config.json', async () => {

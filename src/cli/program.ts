@@ -124,7 +124,10 @@ function addJudging(command: Command): Command {
     .option('--dtype <dtype>', "serving dtype: auto, bfloat16, float16 or float32 (default: auto, the checkpoint's)")
     .option('--execution-provider <name>', 'cpu, webgpu, cuda or auto (default: auto)')
     .option('--require-gpu', 'a model that cannot run on a GPU is INCONCLUSIVE')
-    .option('--prompts <file>', '.txt file with one prompt per line, or .json list (default: a built-in set)')
+    .option(
+      '--prompts <prompts>',
+      '.txt file with one prompt per line, .json list, or such a list itself: \'["Hello"]\' (default: a built-in set)',
+    )
     .option('--layers <layers>', 'layers to compare call by call, such as 0,5,10-12 (default: all)')
     .option('--offline', 'never use the network');
 }

@@ -83,16 +83,21 @@ export async function readPromptsFile(path: string, name: string): Promise<unkno
   const json = /\.json$/i.test(name);
   if (!json && !/\.txt$/i.test(name)) {
     throw new UsageError(
-      `prompts: ${JSON.stringify(name)} must be a .txt file (one prompt per line) or a .json file (a list); prompts themselves go into a list`,
+      `prompts: ${JSON.stringify(name)} must be a .txt file (one prompt per line) or a .json file (a list); prompts themselves go into a list, such as '["Hello"]'`,
     );
   }
   const text = await readText(path, name, PROMPTS_LIMIT, 'prompts file');
-  const prompts = json ? parseJsonList(text, name) : text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  const prompts = json ? parsePrompts(text, name) : text.split(/\r?\n/).filter((line) => line.trim() !== '');
   if (prompts.length === 0) throw new UsageError(`${name}: holds no prompt`);
   return prompts;
 }
 
-function parseJsonList(text: string, name: string): unknown[] {
+/**
+ * The raw prompts of a JSON list.
+ * @param name where it stands, for messages
+ * @throws UsageError when it is none
+ */
+export function parsePrompts(text: string, name: string): unknown[] {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -2,8 +2,9 @@
 
 import { dirname, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
+import { argumentsOf, splitList } from './arguments.js';
 import { outsidePaths, type Confinement } from './confine.js';
-import { readConfigFile, readPromptsFile } from './file.js';
+import { parsePrompts, readConfigFile, readPromptsFile } from './file.js';
 import type { ConfigFile } from './file.js';
 import { applySchema, isMapping, normaliseKeys, show, typeOfKey } from './validate.js';
 import type { NamePlace, RawConfig } from './validate.js';
@@ -49,7 +50,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   const problems: string[] = [];
   const inFile: NamePlace = (path) => [source?.name, dotted(path)].filter((part) => part !== undefined && part !== '').join(': ');
   const fromFile = fileKeys(source, inFile, problems);
-  const given = normaliseKeys(coerceOverrides(overrides), ([key]) => nameOverride(key ?? ''), problems);
+  const given = normaliseKeys(coerceOverrides(overrides, nameOverride), ([key]) => nameOverride(key ?? ''), problems);
   const place: NamePlace = (path) => {
     const [key, ...rest] = path;
     if (key === undefined || !(key in given)) return inFile(path);
@@ -83,7 +84,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   // What a report names is pasted beside --config, from wherever: a model of the file's list is the same one there.
   const listed = withListForms({ models: fromFile['models'] })['models'] as string[] | undefined;
   const folderOfModel = (id: string): string => (source !== null && listed?.includes(id) === true ? dirname(source.path) : folders.models);
-  return toConfig(raw, layers, { ...folders, folderOfModel }, reproduce(source, given));
+  return toConfig(raw, layers, { ...folders, folderOfModel }, argumentsOf(source, given, cwd));
 }
 
 /**
@@ -115,20 +116,21 @@ function noModels(source: ConfigFile | null): string {
 }
 
 /** An override that was not given is dropped; text becomes what the key's type asks for, where it can. */
-function coerceOverrides(overrides: Record<string, unknown>): RawConfig {
+function coerceOverrides(overrides: Record<string, unknown>, name: (key: string) => string): RawConfig {
   const result: RawConfig = {};
   for (const [key, value] of Object.entries(overrides)) {
     if (value === undefined || value === '' || (Array.isArray(value) && value.length === 0)) continue;
-    result[key] = typeof value === 'string' ? coerceText(key.replaceAll('_', '-'), value.trim()) : value;
+    result[key] = typeof value === 'string' ? coerceText(key.replaceAll('_', '-'), value.trim(), name) : value;
   }
   return result;
 }
 
-function coerceText(key: string, text: string): unknown {
+function coerceText(key: string, text: string, name: (key: string) => string): unknown {
   const type = typeOfKey(key);
   if (type === 'boolean' && /^(true|True|TRUE)$/.test(text)) return true;
   if (type === 'boolean' && /^(false|False|FALSE)$/.test(text)) return false;
   if (type === 'integer' && /^-?\d{1,15}$/.test(text)) return Number(text);
+  if (key === 'prompts' && text.startsWith('[') && text.endsWith(']')) return parsePrompts(text, name(key));
   return key === 'models' ? splitList(text) : text;
 }
 
@@ -145,13 +147,6 @@ function withListForms(raw: RawConfig): RawConfig {
 
 function verdictName(written: string): string {
   return written.trim().toUpperCase().replaceAll(/[- ]/g, '_');
-}
-
-function splitList(text: string): string[] {
-  return text
-    .split(/[,\n]/)
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '');
 }
 
 async function promptsFromFile(name: string, folder: string, problems: string[]): Promise<unknown> {
@@ -207,21 +202,6 @@ function contradictions(raw: RawConfig, place: NamePlace): string[] {
 function isDay(text: string): boolean {
   const time = Date.parse(`${text}T00:00:00Z`);
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
-}
-
-/** What changes a result and can be said on a command line; a list of prompts cannot. */
-const REPRODUCED = ['kernels', 'policy', 'fail-on', 'dtype', 'execution-provider', 'require-gpu', 'prompts', 'layers'];
-
-/** The configuration file and what was given beside it, as arguments of `check`. */
-function reproduce(source: ConfigFile | null, given: RawConfig): string[] {
-  const options = REPRODUCED.flatMap((key) => {
-    const value = given[key];
-    if (value === true) return [`--${key}`];
-    if (key === 'fail-on' && Array.isArray(value)) return ['--fail-on', value.join(',')];
-    if (key === 'fail-on' && typeof value === 'string') return ['--fail-on', splitList(value).join(',')];
-    return typeof value === 'string' || typeof value === 'number' ? [`--${key}`, String(value)] : [];
-  });
-  return [...(source === null ? [] : ['--config', source.name]), ...options];
 }
 
 function toConfig(

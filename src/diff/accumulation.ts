@@ -9,7 +9,7 @@ import { roundsBeforeWeight } from '../reference/graphs.js';
 import { attentionMask } from '../reference/op-runner.js';
 import { matrices, perSegment } from '../reference/walk.js';
 import type { ServingDtype } from '../report/types.js';
-import type { Hypothesis } from './hypotheses.js';
+import type { Hypothesis } from './hypothesis.js';
 import type { OpCall, Tensors } from './site.js';
 
 type Round = (value: number) => number;

@@ -9,7 +9,8 @@ import { distinctRecipes, eager, ORACLE, validRecipes } from '../reference/recip
 import type { Sequence } from '../reference/sequence.js';
 import type { Cause } from '../report/types.js';
 import { accuracyRatio, judgeMeasure, place } from './kernel-level.js';
-import { hypotheses, type Hypothesis, type Subject } from './hypotheses.js';
+import { hypotheses } from './hypotheses.js';
+import type { Hypothesis, Subject } from './hypothesis.js';
 import { measure, yardstickOf, type Measure } from './measure.js';
 import { callKernel, runSite, siteWeights, type Change, type SiteContext, type Tensors } from './site.js';
 

@@ -55,14 +55,16 @@ export function onnxruntimeKernel(runtime: Ort, version: string, manifest: Onnxr
     }
     return { running, feeds, contractName: (name) => name.slice(OUTPUT_PREFIX.length) };
   };
-  const isIds = new Set(contractOutputs(manifest.op).flatMap((output) => (output.dtype === 'int64' ? [output.name] : [])));
+  const known = new Map(contractOutputs(manifest.op).map((output) => [output.name, output.dtype]));
   const answer = async (call: Call, dtype: ServingDtype, repeat: number) => {
     const { running, feeds, contractName } = await prepare(call, dtype);
     const { results, time_us } = await timed(repeat, () => running.run(feeds));
     const outputs = Object.fromEntries(
-      Object.entries(results).map(([name, value]) => {
+      Object.entries(results).flatMap(([name, value]) => {
         const contract = contractName(name);
-        return [contract, isIds.has(contract) ? outputIds(name, value) : outputValues(name, value, dtype)];
+        // What else a graph gives, of whatever type, nobody asked for.
+        if (!known.has(contract)) return [];
+        return [[contract, known.get(contract) === 'int64' ? outputIds(name, value) : outputValues(name, value, dtype)]];
       }),
     );
     return { outputs, time_us };

@@ -32,7 +32,8 @@ const LINES_OPEN = 10;
 const SECTIONS_OPEN = 5;
 /** Rows of COMPATIBLE models that stand in the open below others. */
 const PASSING_ROWS_OPEN = 20;
-const WHERE_TO_RUN = '<sub>In a checkout of this commit. <code>fused-compat</code> is <code>dist/cli.js</code> of the Action.</sub>';
+const WHERE_TO_RUN = 'In a checkout of this commit. <code>fused-compat</code> is <code>dist/cli.js</code> of the Action.';
+const ELSEWHERE = 'Absolute paths are those of the machine that this ran on.';
 const COMPARED = ' <b>baseline</b>: against the report of the base branch; worse and better are beyond noise.';
 
 /**
@@ -238,7 +239,17 @@ function reproduce(report: Report, rows: readonly Row[]): string[] {
   if (line === null) return [];
   const fence = '`'.repeat(Math.max(3, ...[...line.command.matchAll(/`+/g)].map((run) => run[0].length + 1)));
   const some = line.models < ids.length ? ` (${line.models} of ${count(ids.length, 'model')})` : '';
-  return [`**Reproduce**${some}\n\n${fence}sh\n${line.command}\n${fence}\n\n${WHERE_TO_RUN}`];
+  const notes = [
+    WHERE_TO_RUN,
+    ...(line.prompts_file === null ? [] : [promptsToWrite(line.prompts_file)]),
+    ...(line.elsewhere ? [ELSEWHERE] : []),
+  ];
+  return [`**Reproduce**${some}\n\n${fence}sh\n${line.command}\n${fence}\n\n<sub>${notes.join(' ')}</sub>`];
+}
+
+function promptsToWrite(file: string): string {
+  const from = 'the list after <code>--prompts</code> under <code>reproduce</code> in report.json';
+  return `The prompts of this run are too long for a line: write ${from} into <code>${file}</code> first.`;
 }
 
 /** `20 passing models (20 COMPATIBLE)`. */

@@ -16,7 +16,7 @@ export interface Reason {
 }
 
 export interface Finding {
-  /** e.g. `massive_norm_weight`, `float16_overflow`, `bias_norm`, `qk_joint_gain`, `non_finite`. */
+  /** e.g. `massive_norm_weight`, `float16_overflow`, `bias_norm`, `qk_joint_gain`; docs/static-check.md has them all. */
   code: string;
   layer: number | null;
   tensor: string | null;

@@ -5,7 +5,7 @@ import { UsageError } from '../errors.js';
 import { quote } from '../hub/names.js';
 import type { ArrivedShard, ModelReport, Report, Verdict } from '../report/types.js';
 import { compareWithBaseline } from '../report/baseline.js';
-import { plain } from '../report/escape.js';
+import { isPlain } from '../report/reproduce.js';
 import { applyAllowances } from '../verdict/allowances.js';
 import { contradiction, type Thresholds } from '../verdict/consistent.js';
 import { AFTER_FAILURE } from '../verdict/recommendations.js';
@@ -98,7 +98,7 @@ function settled(report: Report, rules: readonly AllowRule[], { baseline = null,
 
 /** Arguments that are shown as they are; others nobody could copy. */
 function harmless(args: readonly string[]): string[] {
-  return args.every((arg) => plain(arg) === arg) ? [...args] : [];
+  return args.every(isPlain) ? [...args] : [];
 }
 
 interface SortedParts {

@@ -9,8 +9,8 @@ import { quote } from '../hub/names.js';
 import type { Environment } from '../hub/settings.js';
 import { loadManifests } from '../kernels/manifest.js';
 import { SHIPPED_KERNELS } from '../kernels/shipped.js';
-import { measureModels } from './cost.js';
 import { makePlan, matrixOf, unusedRunners, type Moment, type Plan } from './plan.js';
+import { measureModels } from './sizes.js';
 
 export interface PlanRun {
   readonly plan: Plan;

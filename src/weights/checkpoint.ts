@@ -10,6 +10,7 @@ import { openOnnx } from './onnx-initializers.js';
 import { readSafetensors } from './safetensors.js';
 import { readShards } from './shards.js';
 import { readTorch } from './torch.js';
+import { ADAPTER, holdsSafetensors, INDEX, SINGLE, TORCH_INDEX, TORCH_SINGLE } from './usual-names.js';
 import type { WeightFile } from './weight-file.js';
 
 /** The 22 dtypes of the safetensors format, named as the format names them. */
@@ -58,13 +59,8 @@ export interface FiledCheckpoint extends Checkpoint {
   readonly files: ReadonlyMap<string, WeightFile>;
 }
 
-const SINGLE = 'model.safetensors';
-const INDEX = 'model.safetensors.index.json';
-const TORCH_SINGLE = 'pytorch_model.bin';
-const TORCH_INDEX = 'pytorch_model.bin.index.json';
 /** Weight formats that a model folder may hold instead, so that the message can name what was seen. */
 const OTHER_WEIGHTS = /\.(?:bin|pt|pth|ckpt|gguf|ggml|onnx|h5|msgpack|npz|pdparams)$/i;
-const ADAPTER = /^adapter_.*\.safetensors$/;
 const SUPPORTED = `This version reads safetensors (${SINGLE}, or ${INDEX} with its shards), PyTorch (${TORCH_SINGLE}, or ${TORCH_INDEX} with its shards), GGUF and ONNX.`;
 
 interface Opened {
@@ -100,15 +96,6 @@ export async function openCheckpoint(files: ModelFiles): Promise<FiledCheckpoint
   }
 }
 
-/** Whether config.json need not be there: the weights that `openCheckpoint` would take are GGUF, which says the same, or ONNX, often alone. */
-export async function bringsOwnConfig(files: ModelFiles): Promise<boolean> {
-  const own = (name: string) => name.endsWith('.gguf') || name.endsWith('.onnx');
-  if (files.main !== undefined) return own(files.main);
-  const names = await files.list();
-  const others = [INDEX, TORCH_SINGLE, TORCH_INDEX];
-  return names.some(own) && !names.some((name) => name.endsWith('.safetensors') || others.includes(name));
-}
-
 async function openNamed(name: string, open: Open): Promise<Opened> {
   if (name.endsWith('.gguf')) return { format: 'gguf', ...(await openGguf(name, open)) };
   if (name.endsWith('.onnx')) return { format: 'onnx', config: null, files: await openOnnx(name, open) };
@@ -123,7 +110,7 @@ async function openFound(files: ModelFiles, open: Open): Promise<Opened> {
   const shards = await openShards(files, INDEX, (name) => openSafetensors(name, open));
   if (shards !== null) return safetensors(shards);
   const names = await files.list();
-  if (!names.some((name) => name.endsWith('.safetensors'))) {
+  if (!holdsSafetensors(names)) {
     if (names.includes(TORCH_SINGLE)) return openNamed(TORCH_SINGLE, open);
     const torchShards = await openShards(files, TORCH_INDEX, (name) => openTorch(name, open));
     if (torchShards !== null) return torch(torchShards);

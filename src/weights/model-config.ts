@@ -2,9 +2,9 @@
 
 import { ModelError } from '../errors.js';
 import type { ByteSource, ModelFiles } from '../hub/source.js';
-import { bringsOwnConfig } from './checkpoint.js';
 import { describeForeign, FOREIGN_BYTES } from './foreign.js';
 import { expectEnd, skipValue, startText } from './json-scanner.js';
+import { bringsOwnConfig } from './usual-names.js';
 
 const NAME = 'config.json';
 const CONFIG_LIMIT = 10_000_000;
