@@ -53,7 +53,7 @@ async function probed(
     runner,
     recipes: validRecipes('bfloat16'),
     limits: LIMITS,
-    kept: new Map(),
+    weights: new Map(),
   };
   const sites = findSites(context.program, op);
   const sets = (await probeSets(context, sites)).slice(0, places);

@@ -68,7 +68,7 @@ function layerKernel({ program, checkpoint }: OpenModel, seen: KernelCall[], rec
     const kept = new Map(
       [...site.weights.keys()].map((tensor) => [tensor, Promise.resolve((call.inputs as Tensors)[tensor] as Tensors[string])]),
     );
-    return runSite({ program, checkpoint, dtype: DTYPE, runner, kept }, site, recipe, call.inputs as Tensors, sequence);
+    return runSite({ program, checkpoint, dtype: DTYPE, runner, weights: kept }, site, recipe, call.inputs as Tensors, sequence);
   });
 }
 

@@ -89,7 +89,7 @@ test('Gemma 2 tells attention kernels its cap and its scale', async () => {
 test('kernels in Phi-3 are given their rows of the tensors that hold several weights, a whole layer the tensors', async () => {
   await withModel('phi3-longrope-mini', async ({ program, checkpoint }) => {
     const runner = createOpRunner(await loadOnnxRuntime());
-    const context = { program, checkpoint, dtype: 'bfloat16', runner, kept: new Map() } as const;
+    const context = { program, checkpoint, dtype: 'bfloat16', runner, weights: new Map() } as const;
     const inFirst = (op: string) => findSites(program, op).find(({ layer }) => layer === 0) as Site;
     const whole = (name: string, ...shape: number[]) =>
       wholeWeight(checkpoint, { tensor: `model.layers.0.${name}.weight`, shape }, 'bfloat16');

@@ -63,7 +63,7 @@ export async function findCauses(context: SearchContext, suspects: Suspects): Pr
   const causes: Cause[] = [];
   for (const { kernel, variant, sites } of suspects.all()) {
     try {
-      const cause = await causeAt({ ...context, kept: new Map() }, kernel, variant, sites);
+      const cause = await causeAt({ ...context, weights: new Map() }, kernel, variant, sites);
       if (cause !== null) causes.push(cause);
     } catch (error) {
       // A kernel that gives up when it is asked once more is judged already; its cause stays unknown.

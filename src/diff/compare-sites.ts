@@ -32,7 +32,7 @@ export interface SiteComparison extends CanaryContext {
 export async function compareSites(diff: SiteComparison, placements: readonly Placement<Kernel>[]): Promise<void> {
   const references = new Map<string, SiteReference>();
   // Every recipe needs the weights that the kernel gets.
-  const context = { ...diff, kept: new Map<string, Promise<NdArray>>() };
+  const context = { ...diff, weights: new Map<string, Promise<NdArray>>() };
   for (const { kernel, site } of placements) {
     const record = diff.records.get(kernel) as KernelRecord;
     const inputs = laneInputs(site, diff.eagerLane);

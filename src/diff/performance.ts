@@ -68,7 +68,7 @@ async function timeOne(
   const { inputs, tokens } = longestPrompt(site, all, context.sequence);
   const kept: PerformanceContext = {
     ...context,
-    kept: new Map(),
+    weights: new Map(),
     sequence: { ids: context.sequence.ids, segments: [{ start: 0, end: tokens }] },
   };
   const base = { kernel: kernel.name, site: site.name, layer: site.layer, tokens };

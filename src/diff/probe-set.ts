@@ -101,7 +101,7 @@ export async function probeSets(context: ProbeContext, sites: readonly Site[]): 
   const windowed = sites.find(({ attributes }) => Number(attributes['window'] ?? 0) > 0);
   const sets: ProbeSet[] = [];
   for (const site of probedSites(context, sites)) {
-    const keeping = { ...context, kept: new Map<string, Promise<NdArray>>() };
+    const keeping = { ...context, weights: new Map<string, Promise<NdArray>>() };
     const maker = trialMaker(keeping, site);
     const probes = seesOtherTokens(site) ? await sequenceProbes(maker, windowed) : await rowProbes(maker);
     sets.push({ site, probes, weights: await siteWeights(keeping, site), depends: maker.depends });

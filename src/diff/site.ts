@@ -19,7 +19,7 @@ export interface SiteContext {
   readonly dtype: ServingDtype;
   readonly runner: OpRunner;
   /** Weights that were read before, by tensor name, where a site is run again and again. */
-  readonly kept?: Map<string, Promise<NdArray>>;
+  readonly weights?: Map<string, Promise<NdArray>>;
   /** Has what the reference made in earlier runs; default: there is none. */
   readonly keeper?: Keeper | null;
   /** What is done otherwise than the program says, to see whether a kernel does it so. */
@@ -54,10 +54,10 @@ export function laneInputs(site: Site, lane: Lane): Record<string, NdArray> {
   return inputs;
 }
 
-function weightOf({ checkpoint, dtype, kept }: SiteContext, ref: WeightRef): Promise<NdArray> {
+function weightOf({ checkpoint, dtype, weights }: SiteContext, ref: WeightRef): Promise<NdArray> {
   const key = `${ref.tensor} ${ref.rows?.start ?? 'whole'}`;
-  const weight = kept?.get(key) ?? wholeWeight(checkpoint, ref, dtype);
-  kept?.set(key, weight);
+  const weight = weights?.get(key) ?? wholeWeight(checkpoint, ref, dtype);
+  weights?.set(key, weight);
   return weight;
 }
 
