@@ -39,10 +39,12 @@ function diffTable(records) {
     'peak',
     'warm',
     'cold / warm',
+    'a kernel changed',
+    'cold / changed',
     'peak, warm',
   ];
   const rows = families(records).flatMap((group) =>
-    group.map(({ config, bytes, lengths, cold, warm, floor }, i) => {
+    group.map(({ config, bytes, lengths, cold, warm, changed, floor }, i) => {
       const before = group[i - 1];
       const more = before === undefined ? null : config.num_hidden_layers - before.config.num_hidden_layers;
       return [
@@ -57,6 +59,8 @@ function diffTable(records) {
         size(cold.peak_bytes),
         warm === null ? '' : seconds(warm.seconds),
         warm === null ? '' : times(cold.seconds / warm.seconds),
+        changed == null ? '' : seconds(changed.seconds),
+        changed == null ? '' : times(cold.seconds / changed.seconds),
         warm === null ? '' : size(warm.peak_bytes),
       ];
     }),
@@ -118,12 +122,13 @@ function hostLine({ machine, rates }) {
 export function tables(records) {
   const of = (kind) => records.filter((record) => record.kind === kind);
   const [diffs, references, others] = ['diff', 'reference', 'transformers'].map(of);
-  const largest = families(diffs.length > 0 ? diffs : references).at(-1);
-  const parts = largest === undefined ? [] : [hostLine(largest.at(-1))];
-  if (diffs.length > 0) parts.push('The whole numeric diff (`check`):', diffTable(diffs));
+  const parts = [];
+  const host = (of) => hostLine(families(of).at(-1).at(-1));
+  if (diffs.length > 0) parts.push('The whole numeric diff (`check`):', diffTable(diffs), host(diffs));
   const changed = diffs.filter(({ same_evidence }) => same_evidence === false).map(({ name }) => name);
   if (changed.length > 0) parts.push(`**The warm run found something else than the cold one: ${changed.join(', ')}.**`);
-  if (references.length > 0) parts.push('One pass of the reference beside transformers:', passTable(families(references).flat(), others));
+  if (references.length > 0)
+    parts.push('One pass of the reference beside transformers:', passTable(families(references).flat(), others), host(references));
   const [versions] = others.map((other) => other.versions);
   if (versions !== undefined) parts.push(`transformers ${versions.transformers}, PyTorch ${versions.torch}, Python ${versions.python}.`);
   return parts.join('\n\n');

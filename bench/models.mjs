@@ -2,9 +2,10 @@
 //   node bench/models.mjs run --out RESULTS FOLDER...    measures, one JSON file per checkpoint
 //   node bench/models.mjs table RESULTS [DOCUMENT]       its tables as Markdown, or put between their markers in a document
 // The second run of a checkpoint is the warm one: `--check-arg` and `--env` give `check` what makes it keep references, where {cache} is a folder
-// that is empty before the first run. bench/run.sh does all of it, with reference.mjs and transformers_forward.py.
+// that is empty before the first run. With `--kernels FOLDER` (bench/make-kernels.mjs) the kernels in FOLDER/before are judged beside the shipped ones,
+// and a last run has those in FOLDER/after in their place. bench/run.sh does all of it, with reference.mjs and transformers_forward.py.
 
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -63,23 +64,41 @@ async function check({ cli, folder, cores, args, env }, scratch, prompts) {
   return { report, run: { seconds, peak_bytes: peak_bytes + children_peak_bytes } };
 }
 
-async function measure(folder, { cli, cores, lengths, args, env, runs }) {
+async function measure(folder, { cli, cores, lengths, args, env, runs, kernels }) {
   const config = configOf(folder);
   const scratch = mkdtempSync(join(tmpdir(), 'bench-models-'));
   const cache = join(scratch, 'cache');
   const put = (text) => text.replaceAll('{cache}', cache);
-  const target = { cli, folder, cores, args: args.map(put), env: Object.fromEntries(env.map((one) => put(one).split(/=(.*)/s, 2))) };
+  // By one path, whatever is in it.
+  const judged = join(scratch, 'kernels');
+  const place = (when) => {
+    rmSync(judged, { recursive: true, force: true });
+    cpSync(join(kernels, when), judged, { recursive: true });
+  };
+  const own = kernels === null ? [] : ['--kernels', judged];
+  const target = {
+    cli,
+    folder,
+    cores,
+    args: [...own, ...args.map(put)],
+    env: Object.fromEntries(env.map((one) => put(one).split(/=(.*)/s, 2))),
+  };
   try {
     mkdirSync(cache);
     const rates = await measureRates(cli, folder, cores);
     const prompts = promptsOf(lengths, config.vocab_size);
-    const done = [];
-    for (let i = 0; i < runs; i++) {
-      done.push(await check(target, scratch, prompts));
-      const { seconds, peak_bytes } = done[i].run;
-      console.log(`${basename(folder)} ${i === 0 ? 'cold' : 'warm'}: ${seconds.toFixed(1)} s, ${(peak_bytes / 1e6).toFixed(0)} MB`);
-    }
-    const [cold, ...warm] = done;
+    const once = async (name) => {
+      const done = await check(target, scratch, prompts);
+      const { seconds, peak_bytes } = done.run;
+      console.log(`${basename(folder)} ${name}: ${seconds.toFixed(1)} s, ${(peak_bytes / 1e6).toFixed(0)} MB`);
+      return done;
+    };
+    if (kernels !== null) place('before');
+    const cold = await once('cold');
+    const warm = [];
+    for (let i = 1; i < runs; i++) warm.push(await once('warm'));
+    if (kernels !== null) place('after');
+    const changed = kernels === null ? null : await once('with a changed kernel');
     const { verdict, numeric, reasons } = cold.report.models[0];
     if (numeric === null) throw new Error(`${folder}: no numeric diff: ${reasons[0].message}`);
     return {
@@ -96,6 +115,7 @@ async function measure(folder, { cli, cores, lengths, args, env, runs }) {
       causes_and_trials: numeric.causes.length + (numeric.model?.responsible == null ? 0 : 1),
       cold: cold.run,
       warm: warm.length === 0 ? null : { ...warm.at(-1).run, seconds: Math.min(...warm.map(({ run }) => run.seconds)) },
+      changed: changed?.run ?? null,
       same_evidence: warm.length === 0 ? null : warm.every(({ report }) => evidenceOf(report) === evidenceOf(cold.report)),
     };
   } finally {
@@ -129,6 +149,7 @@ const { values, positionals } = parseArgs({
     cores: { type: 'string' },
     prompts: { type: 'string', default: String(LENGTHS.length) },
     runs: { type: 'string', default: '2' },
+    kernels: { type: 'string' },
     'check-arg': { type: 'string', multiple: true, default: [] },
     env: { type: 'string', multiple: true, default: [] },
   },
@@ -144,5 +165,6 @@ else if (mode === 'run' && rest.length > 0 && values.out !== undefined)
     args: values['check-arg'],
     env: values.env,
     runs: Number(values.runs),
+    kernels: values.kernels === undefined ? null : resolve(values.kernels),
   });
 else throw new Error(USAGE);

@@ -29,6 +29,10 @@ two_cores() {
   echo "0,$second"
 }
 cores=${CORES:-$(two_cores)}
+# The kernel that is changed before the last run; without the development packages there is none.
+[ -e "$work/kernels" ] || node bench/make-kernels.mjs "$work/kernels" || rm -rf "$work/kernels"
+kernels=()
+[ ! -e "$work/kernels" ] || kernels=(--kernels "$work/kernels")
 
 # SHAPE:LAYERS PARTS -> folder of a checkpoint with LAYERS / PARTS layers, made where it is not there yet
 checkpoint() {
@@ -48,7 +52,7 @@ diffs() { # PROMPTS SHAPE:LAYERS...
     for part in 1 2 4; do
       folder=$(checkpoint "$shape" "$part") || return 1
       # shellcheck disable=SC2086 # a list of words
-      node bench/models.mjs run --out "$out" --cli "$cli" --cores "$cores" --prompts "$prompts" ${CHECK_ARGS:-} "$folder" || status=1
+      node bench/models.mjs run --out "$out" --cli "$cli" --cores "$cores" --prompts "$prompts" "${kernels[@]}" ${CHECK_ARGS:-} "$folder" || status=1
     done
   done
   return $status

@@ -1,0 +1,31 @@
+// Writes the kernel that bench/models.mjs changes between two runs: a correct RMS norm in ONNX, and another one by the same name.
+//   node bench/make-kernels.mjs FOLDER    makes FOLDER/before and FOLDER/after (needs the development packages)
+
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import { ROOT } from './machine.mjs';
+
+const [folder] = process.argv.slice(2);
+if (folder === undefined) throw new Error('usage: node bench/make-kernels.mjs FOLDER');
+
+// Below the repository, so that packages are found.
+await mkdir(join(ROOT, 'build'), { recursive: true });
+const scratch = await mkdtemp(join(ROOT, 'build/bench-kernels-'));
+try {
+  const outfile = join(scratch, 'planted.mjs');
+  const contents = "export * from './kernels.ts'; export * from './pen.ts';";
+  const stdin = { contents, resolveDir: join(ROOT, '__tests__/kernels/planted'), loader: 'ts' };
+  await build({ stdin, outfile, bundle: true, platform: 'node', format: 'esm', packages: 'external' });
+  const { CORRECT, drawKernel, plant } = await import(pathToFileURL(outfile).href);
+  for (const [when, name] of [
+    ['before', 'rms-norm-split-sums'],
+    ['after', 'rms-norm-float64'],
+  ]) {
+    const planted = CORRECT.find((each) => each.name === name);
+    await plant(join(resolve(folder), when), 'own-rms-norm', planted.op, drawKernel(planted));
+  }
+} finally {
+  await rm(scratch, { recursive: true });
+}
