@@ -5,6 +5,7 @@ import type { Dtype } from '../../src/weights/checkpoint.js';
 import {
   allFinite,
   bfloat16ToFloat32,
+  bfloat16Values,
   float16ToFloat32,
   NUMERIC_DTYPES,
   numericDtype,
@@ -31,6 +32,14 @@ function meaning(bits: number, exponentBits: number, fractionBits: number): numb
   if (exponent === 0) return sign * fraction * 2 ** (1 - bias - fractionBits);
   return sign * (1 + fraction / 2 ** fractionBits) * 2 ** (exponent - bias);
 }
+
+test('values rounded to bfloat16 in one pass are those that are rounded and widened, to the bit', () => {
+  // Every upper half with the lower halves around a tie, and with some of each kind of NaN.
+  const lower = [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff];
+  const values = new Float32Array(Uint32Array.from(lower.flatMap((low) => Array.from(ALL, (high) => high * 0x10000 + low))).buffer);
+  expect(Buffer.compare(bytesOf(bfloat16Values(values)), bytesOf(bfloat16ToFloat32(roundToBfloat16(values))))).toBe(0);
+  expect(bitsOf(bfloat16Values(values.subarray(3, 7)))).toEqual(bitsOf(bfloat16ToFloat32(roundToBfloat16(values.slice(3, 7)))));
+});
 
 describe.each([
   ['bfloat16', bfloat16ToFloat32, roundToBfloat16, 8, 7],

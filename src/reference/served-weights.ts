@@ -5,7 +5,7 @@ import { ModelError } from '../errors.js';
 import type { ServingDtype } from '../report/types.js';
 import type { Checkpoint, TensorInfo } from '../weights/checkpoint.js';
 import { tensorStatistics } from '../weights/statistics.js';
-import { allFinite, bfloat16ToFloat32, float16ToFloat32, roundToBfloat16, roundToFloat16, toFloat32 } from '../weights/values.js';
+import { allFinite, bfloat16Values, float16ToFloat32, roundToFloat16, toFloat32 } from '../weights/values.js';
 import type { LinearWeight } from './op-runner.js';
 
 /** A block of a matrix. 1 MiB: widened to float64 it is still in the processor's cache for the product, and memory is used again, not mapped anew. */
@@ -147,7 +147,7 @@ export function elsewhere(dtype: ServingDtype): string {
 
 /** Rounds float32 values to the serving dtype (to nearest even) and gives them back as float32. */
 export function roundToServing(values: Float32Array, dtype: ServingDtype): Float32Array {
-  if (dtype === 'bfloat16') return bfloat16ToFloat32(roundToBfloat16(values));
+  if (dtype === 'bfloat16') return bfloat16Values(values);
   if (dtype === 'float16') return float16ToFloat32(roundToFloat16(values));
   return values;
 }

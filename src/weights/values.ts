@@ -67,6 +67,17 @@ export function roundToBfloat16(values: Float32Array): Uint16Array {
   return bits;
 }
 
+/** The float32 values of `roundToBfloat16`, in one pass: rounding the values of kernels and recipes takes a tenth of a numeric diff. */
+export function bfloat16Values(values: Float32Array): Float32Array {
+  const wide = new Int32Array(values.buffer, values.byteOffset, values.length);
+  const rounded = new Int32Array(values.length);
+  for (let i = 0; i < wide.length; i++) {
+    const x = wide[i] as number;
+    rounded[i] = (x & 0x7fffffff) > 0x7f800000 ? quietNaN(x >>> 16, 0x7f, 0x40) << 16 : (x + 0x7fff + ((x >>> 16) & 1)) & 0xffff0000;
+  }
+  return new Float32Array(rounded.buffer);
+}
+
 /** Cutting a payload must not leave an infinity. */
 function quietNaN(cut: number, payload: number, quiet: number): number {
   return (cut & payload) === 0 ? cut | quiet : cut;
