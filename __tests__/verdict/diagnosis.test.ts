@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { validRecipes } from '../../src/reference/recipes.js';
 import type { Cause } from '../../src/report/types.js';
 import { diagnose } from '../../src/verdict/diagnosis.js';
 import { recommend } from '../../src/verdict/recommendations.js';
@@ -47,6 +48,16 @@ describe('the diagnosis', () => {
     const [off] = diagnose(numericResult({ kernels: [flash], model: modelLevel({ status: 'fail' }) }));
     expect(off).toMatchObject({ code: 'rounding_point' });
     expect(off?.message).not.toContain('within the noise');
+  });
+
+  test('has words for every recipe but eager', () => {
+    const messages = validRecipes('bfloat16').map(({ name }) => {
+      const kernel = kernelResult({ ...swapped, status: 'fail', nearest_recipe: name });
+      return diagnose(numericResult({ kernels: [kernel] }))[0]?.message;
+    });
+    expect(messages[0]).toBeUndefined();
+    expect(new Set(messages.slice(1).map((message) => message?.split(':')[0])).size).toBe(messages.length - 1);
+    for (const message of messages.slice(1)) expect(message).toMatch(/^\S+ (rounds|keeps|adds) /);
   });
 
   test('says nothing of a rounding point below 99 % of equal outputs', () => {

@@ -6,7 +6,7 @@ import type { Site } from '../kernels/sites.js';
 import type { Keeper } from '../reference/keeper.js';
 import { joinRows, type NdArray } from '../reference/ndarray.js';
 import type { OpRunner } from '../reference/op-runner.js';
-import type { Recipe } from '../reference/recipes.js';
+import { leaving, type Recipe } from '../reference/recipes.js';
 import type { Sequence } from '../reference/sequence.js';
 import { wholeWeight } from '../reference/served-weights.js';
 import { matrices, perSegment, runOp, type Lane } from '../reference/walk.js';
@@ -116,7 +116,7 @@ export function seesOtherTokens(site: Site): boolean {
 }
 
 /**
- * Runs the ops of a site by a recipe.
+ * Runs the ops of a site by a recipe. A contract takes and gives values of the serving dtype, whatever the recipe keeps between contracts.
  * @param inputs the contract's tensors without the weights, float32
  * @returns the site's outputs by contract name; float64 for the oracle
  */
@@ -127,13 +127,14 @@ export async function runSite(
   inputs: Tensors,
   sequence: Sequence,
 ): Promise<Record<string, NdArray>> {
+  const own = leaving(recipe);
   const values = new Map<string, NdArray>();
   for (const [name, value] of site.inputs) values.set(value, inRecipe(inputs[name] as NdArray, recipe, value));
   for (let index = site.start; index <= site.end; index++) {
     const op = context.program.ops[index] as Op;
     const given: Record<string, NdArray> = {};
     for (const [name, value] of Object.entries(op.inputs)) given[name] = values.get(value) as NdArray;
-    const outputs = await runStep(context, op, recipe, given, sequence);
+    const outputs = await runStep(context, op, own, given, sequence);
     for (const [name, value] of Object.entries(op.outputs)) values.set(value, outputs[name] as NdArray);
   }
   return Object.fromEntries([...site.outputs].map(([name, value]) => [name, values.get(value) as NdArray]));

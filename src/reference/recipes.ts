@@ -76,7 +76,7 @@ const MATTERS: Readonly<Record<OpName, readonly (keyof Recipe)[]>> = {
   add: [],
 };
 
-/** A recipe for what leaves the model: logits are rounded whatever is kept between contracts. */
+/** A recipe for what leaves the model or a single site, which is rounded whatever is kept between contracts. */
 export function leaving(recipe: Recipe): Recipe {
   return recipe.between === 'serving' ? recipe : { ...recipe, between: 'serving' };
 }
