@@ -180,7 +180,7 @@ describe('in a worker thread', () => {
   const folder = mkdtempSync(join(tmpdir(), 'fused-compat-worker-'));
   beforeAll(() => {
     build('--outdir', folder, '--entry', 'src/worker.ts', '--entry', 'src/hand.ts');
-  }, 300_000);
+  });
   afterAll(() => {
     rmSync(folder, { recursive: true });
   });
