@@ -10,15 +10,18 @@ import { loadConfig } from '../../src/config/load.js';
 import { check } from '../../src/gate.js';
 import type { ModelReport } from '../../src/report/types.js';
 import { startEngine } from '../support/engine.js';
-import { modelFolder, scratch } from '../support/models.js';
+import { scratch, shortModel } from '../support/models.js';
 import { ended, until } from '../support/waiting.js';
 import { allGone, inItsTime, newMark, NO_HURRY_S, running, speaker } from './speaker.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 let root: { folder: string; remove: () => Promise<void> };
+/** Two layers: what a program does wrong is the same in all. */
+let model: string;
 beforeAll(async () => {
   root = await scratch();
+  model = await shortModel('mistral-mini', root.folder, 'model', 2);
 });
 afterAll(() => root.remove());
 
@@ -51,8 +54,8 @@ describe('the gate', () => {
 
   async function judged(fault: string, mark: string, timeout_s = NO_HURRY_S): Promise<ModelReport> {
     const kernels = await planted(mark, { bad: fault, good: 'none' }, timeout_s);
-    const overrides = { models: [modelFolder('mistral-mini')], kernels, prompts: [{ input_ids: [1, 5, 9, 30, 7] }] };
-    return (await check(await loadConfig({ cwd: root.folder, overrides }), { engine })).models[0] as ModelReport;
+    const overrides = { models: [model], kernels, prompts: [{ input_ids: [1, 5, 9, 30, 7] }] };
+    return (await check(await loadConfig({ cwd: root.folder, overrides }), { engine, max_new_tokens: 0 })).models[0] as ModelReport;
   }
 
   test.each<[string, RegExp]>([
@@ -116,7 +119,7 @@ describe('a job that is cancelled', () => {
     const mark = newMark();
     const kernels = await planted(mark, { bad: 'never-answers', worse: 'leaves-child-at-the-end' });
     const files = await mkdtemp(join(root.folder, 'files-'));
-    const args = ['check', modelFolder('mistral-mini'), '--kernels', kernels];
+    const args = ['check', model, '--kernels', kernels];
     const job = spawn(process.execPath, [join(program, 'cli.js'), ...args], {
       cwd: root.folder,
       env: { ...process.env, RUNNER_TEMP: files },
