@@ -1,9 +1,9 @@
 // Runs the tests and every other check of the repository, counts, and prints `N passed, N failed` as the last line.
 // Exit code 1 on any failure, or when jest ran no test.
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -14,6 +14,17 @@ const TREE_LIMIT = 40 * 2 ** 20;
 function npm(...args) {
   // The notices npm prints about itself are not ours to repeat.
   return spawnSync('npm', ['--silent', 'run', ...args], { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
+}
+
+/** Runs an npm script; whether it succeeded, and what it printed: several run at once. */
+function quietly(...args) {
+  return new Promise((resolve) => {
+    const child = spawn('npm', ['--silent', 'run', ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
+    child.on('error', (error) => resolve({ passed: false, output: `${error.message}\n` }));
+    child.on('close', (code) => resolve({ passed: code === 0, output }));
+  });
 }
 
 /** The tests of Python kernels need a python3 with NumPy; on a bare Debian or Ubuntu its package is installed. Without it they are skipped. */
@@ -56,22 +67,26 @@ function treeIsSmall() {
 }
 
 const CHECKS = {
-  lint: () => npm('lint'),
-  format: () => npm('format:check'),
-  typecheck: () => npm('typecheck'),
-  'check-dist': () => npm('check-dist'),
-  'check-ptx': () => npm('check-ptx'),
-  'tree size': treeIsSmall,
+  lint: () => quietly('lint'),
+  format: () => quietly('format:check'),
+  typecheck: () => quietly('typecheck'),
+  'check-dist': () => quietly('check-dist'),
+  'check-ptx': () => quietly('check-ptx'),
+  'tree size': async () => ({ passed: treeIsSmall(), output: '' }),
 };
 
 ensureNumPy();
 const total = tests();
-for (const [name, check] of Object.entries(CHECKS)) {
-  console.log(`\n== ${name}`);
-  const passed = check();
-  console.log(`${name}: ${passed ? 'passed' : 'FAILED'}`);
-  if (passed) total.passed += 1;
-  else total.failed += 1;
-}
+// Each is one process that takes one core: as many at once as there are.
+const names = Object.keys(CHECKS);
+const inTurn = async () => {
+  for (let name = names.shift(); name !== undefined; name = names.shift()) {
+    const { passed, output } = await CHECKS[name]();
+    console.log(`\n== ${name}\n${output}${name}: ${passed ? 'passed' : 'FAILED'}`);
+    if (passed) total.passed += 1;
+    else total.failed += 1;
+  }
+};
+await Promise.all(Array.from({ length: availableParallelism() }, inTurn));
 process.exitCode = total.failed === 0 ? 0 : 1;
 console.log(`\n${total.passed} passed, ${total.failed} failed`);

@@ -8,13 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../../src/config/load.js';
 import { single } from '../../src/diff/causes.js';
 import { check } from '../../src/gate.js';
-import { openFolder } from '../../src/hub/folder.js';
 import type { CauseCode, ModelReport } from '../../src/report/types.js';
-import { openCheckpoint } from '../../src/weights/checkpoint.js';
-import { writeSafetensors, type TensorToWrite } from '../../src/weights/write-safetensors.js';
 import { NUMPY_PYTHON, PYTHON_ENV } from '../kernels/python.js';
 import { startEngine } from '../support/engine.js';
-import { changeJson, copyModel, modelFolder, scratch, type ModelName } from '../support/models.js';
+import { modelFolder, scratch, shortModel, type ModelName } from '../support/models.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PLANTED = join(ROOT, '__tests__/kernels/fixtures/planted.mjs');
@@ -94,22 +91,6 @@ const ROWS: Readonly<Partial<Record<ModelName, readonly Row[]>>> = {
 
 const nameOf = ({ fault, op }: Row) => `${fault}-${op.replaceAll('_', '-')}`;
 
-/** A copy of a model with its first two layers only. */
-async function shortened(model: ModelName): Promise<string> {
-  const path = await copyModel(model, root.folder, model);
-  const checkpoint = await openCheckpoint(await openFolder(path));
-  const layerOf = (name: string) => Number(/layers\.(\d+)\./.exec(name)?.[1] ?? 0);
-  const tensors: TensorToWrite[] = [];
-  for (const { name, dtype, shape } of checkpoint.tensors.values()) {
-    if (layerOf(name) < 2) tensors.push({ name, dtype: dtype as TensorToWrite['dtype'], shape, data: await checkpoint.read(name) });
-  }
-  await checkpoint.close();
-  await writeSafetensors(join(path, 'model.safetensors'), tensors);
-  const layer_types = model === 'gemma3-mini' ? ['sliding_attention', 'full_attention'] : undefined;
-  await changeJson(join(path, 'config.json'), { num_hidden_layers: 2, max_window_layers: undefined, layer_types });
-  return path;
-}
-
 async function prompts(model: ModelName): Promise<{ input_ids: number[] }[]> {
   const golden = JSON.parse(await readFile(join(ROOT, `__tests__/goldens/${model}/golden.json`), 'utf8')) as {
     prompts: { input_ids: number[] }[];
@@ -134,7 +115,7 @@ async function tried(model: ModelName): Promise<ModelReport> {
     const manifest = { name: nameOf(each), op, dtypes: ['bfloat16'], backend: 'command', command, env };
     await writeFile(join(kernels, nameOf(each), 'kernel.json'), JSON.stringify(manifest));
   }
-  return judged(model, await shortened(model), kernels);
+  return judged(model, await shortModel(model, root.folder, model, 2), kernels);
 }
 
 /** What the diagnosis says of a kernel, without its name and its numbers. */

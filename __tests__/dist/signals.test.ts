@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 
 import { describe, expect, test } from '@jest/globals';
 
+import { ended, until } from '../support/waiting.js';
 import { ROOT, run } from './bundled.js';
 
 /** What /proc says of a process; nothing when it is gone. */
@@ -31,16 +32,13 @@ describe('a check that is ended by a signal (91)', () => {
       const options = { cwd: home, env: { HOME: home, XDG_CACHE_HOME: join(home, 'cache') } };
       const child = spawn(process.execPath, [cli, 'check', model, '--output', 'report'], options);
       const pid = child.pid ?? 0;
-      let printed = '';
-      for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (printed += text.toString()));
-      const end = new Promise((done) => child.once('close', (code, by) => done([code, by])));
+      const end = ended(child);
       // In the middle: the library that computes is loaded, and nothing is printed yet.
-      while (!proc(`${pid}/maps`).includes('libonnxruntime') && child.exitCode === null) await new Promise((wait) => setTimeout(wait, 5));
+      await until('the library', () => proc(`${pid}/maps`).includes('libonnxruntime') || child.exitCode !== null);
       const children = childrenOf(pid);
       child.kill(signal);
       // A shell shows 130 and 143.
-      expect(await end).toEqual([null, signal]);
-      expect(printed).toBe('');
+      expect(await end).toEqual({ code: null, signal, stdout: '', stderr: '' });
       expect(readdirSync(home)).toEqual(['cache']);
       expect(children.filter((each) => /^State:\s+[^ZX]/m.test(proc(`${each}/status`)))).toEqual([]);
       const again = [cli, 'reference', model, '--input-ids', '1,2,3', '--output', 'out.safetensors'];

@@ -244,7 +244,7 @@ describe('prompts', () => {
     expect(report).toMatchObject({ verdict: 'INCONCLUSIVE', numeric: null });
     expect(report.reasons[0]?.code).toBe('tokenizer_invalid');
     expect(report.reasons[0]?.message).toMatch(/did not end within 10 s/);
-  }, 40_000);
+  });
 });
 
 describe('hardware that is not there', () => {

@@ -11,7 +11,7 @@ import type { Engine } from '../../src/threads.js';
 import { BROKEN, CORRECT, type Planted } from '../kernels/planted/kernels.js';
 import { drawKernel, plant } from '../kernels/planted/pen.js';
 import { startEngine } from '../support/engine.js';
-import { copyModel, scratch } from '../support/models.js';
+import { scratch, shortModel } from '../support/models.js';
 
 const engine = startEngine(2, 2, 'these sources');
 let root: { folder: string; remove: () => Promise<void> };
@@ -20,7 +20,7 @@ let model: string;
 let fresh: ModelReport;
 beforeAll(async () => {
   root = await scratch();
-  model = await copyModel('tinyllama-mini', root.folder, 'model');
+  model = await shortModel('tinyllama-mini', root.folder, 'model', 2);
   fresh = (await judged(null)).report;
 });
 afterAll(async () => {

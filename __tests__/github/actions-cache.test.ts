@@ -22,6 +22,7 @@ import { HASTY, patterned, same } from '../hub/made-hub.js';
 import { startCacheService, type CacheService } from '../support/cache-service.js';
 import { COMMIT, gitHash, sha256, startHub, TOKEN, type HubServer, type Repository } from '../support/hub-server.js';
 import { modelFolder } from '../support/models.js';
+import { ended, until } from '../support/waiting.js';
 import { startGitHub } from './double.js';
 import { runAction } from './runner.js';
 
@@ -74,7 +75,7 @@ async function withWorld(repository: Partial<Repository>, use: (world: World) =>
   const machine = async ({
     env: given = {},
     script = join(dist, 'actions-cache.js'),
-    limitMs = 30_000,
+    limitMs = 3_600_000,
   }: Options = {}): Promise<Machine> => {
     const own = await mkdtemp(join(home, 'machine-'));
     const temp = join(own, 'temp');
@@ -104,14 +105,6 @@ async function withWorld(repository: Partial<Repository>, use: (world: World) =>
 async function expectWhole(folder: string): Promise<void> {
   expect(same(await readFile(join(folder, WEIGHTS)), content)).toBe(true);
   expect(await readFile(join(folder, 'config.json'), 'utf8')).toBe(CONFIG);
-}
-
-/** Waits for what must come soon; a test that waits in vain fails and leaves nothing that runs. */
-async function until(isSo: () => boolean): Promise<void> {
-  for (let tries = 0; !isSo(); tries++) {
-    if (tries > 2_000) throw new Error('it never came');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 /** Bytes of files that the Hub sent, its listing left out. */
@@ -368,16 +361,17 @@ describe('a cache service that fails', () => {
     }),
   );
 
+  const late = 'it took longer than 2 s';
   test.each<[string, ReturnType<CacheService['fault']>, string]>([
-    ['answers 500 for ever', { status: 500 }, 'it took longer than 2 s'],
-    ['never answers', 'stall', 'it took longer than 2 s'],
-    ['answers with a web page', { status: 200, text: '<html>' }, 'it took longer than 2 s'],
+    ['answers 500 for ever', { status: 500 }, late],
+    ['never answers', 'stall', late],
+    ['answers with a web page', { status: 200, text: '<html>' }, late],
     ['denies', { status: 403, text: '{"code":"permission_denied","msg":"cache read denied: no scopes"}' }, 'cache read denied: no scopes'],
   ])('because it %s is a miss, and nothing of the try is left', (_, fault, reason) =>
     withWorld({}, async (world) => {
       world.service.fault = () => fault;
-      await expectMiss(world, reason, { limitMs: 2_000 });
-      await until(() => world.service.sockets() === 0);
+      await expectMiss(world, reason, reason === late ? { limitMs: 2_000 } : {});
+      await until('the end of all connections', () => world.service.sockets() === 0);
     }),
   );
 
@@ -396,13 +390,11 @@ describe('a cache service that fails', () => {
         detached: true,
         stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       });
-      const ended = new Promise((resolve) => child.on('exit', (_, signal) => resolve(signal)));
-      const limit = setTimeout(() => child.kill('SIGTERM'), 20_000);
+      const end = ended(child);
       child.send({ task: 'restore', key: 'key', paths: ['blobs/a'] });
-      await until(() => service.calls.length > 0);
+      await until('the first call', () => service.calls.length > 0);
       child.disconnect();
-      expect(await ended).toBe('SIGKILL');
-      clearTimeout(limit);
+      expect((await end).signal).toBe('SIGKILL');
     }));
 
   test('while the archive comes is a miss', () =>

@@ -96,7 +96,7 @@ beforeAll(async () => {
     for (let next = left.shift(); next !== undefined; next = left.shift()) await outcomeOf(...next);
   };
   await Promise.all(Array.from({ length: 5 }, inTurn));
-}, 150_000);
+});
 afterAll(() => Promise.all([...outcomes.values()].map(({ github }) => github.close())));
 
 describe.each(Object.entries(FAULTS))('an API that answers writes with %s', (name, fault) => {

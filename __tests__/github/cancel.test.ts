@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Report } from '../../src/report/types.js';
 import { allGone, newMark, running, speaker } from '../kernels/speaker.js';
 import { modelFolder, scratch } from '../support/models.js';
+import { until } from '../support/waiting.js';
 import type { GitHubDouble } from './double.js';
 import { startGitHub } from './double.js';
 import type { Start } from './runner.js';
@@ -24,11 +25,6 @@ afterEach(async () => {
   await github.close();
   expect(github.violations).toEqual([]);
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 1500 && !condition(); tries++) await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(condition()).toBe(true);
-}
 
 /** A kernel that starts, is called, and never answers. */
 async function stuckKernel(mark: string): Promise<string> {
@@ -55,7 +51,7 @@ describe('a job that is cancelled', () => {
       apiUrl: github.url,
       env: { RUNNER_TEMP: temp },
       meanwhile: async (action) => {
-        await until(() => running(mark).length > 0);
+        await until('the kernel', () => running(mark).length > 0);
         action.kill(signal);
       },
     };
@@ -75,7 +71,7 @@ describe('a job that is cancelled', () => {
     expect(github.requests).toEqual([]);
     expect(stdout).toContain('No comment and no commit status: the job was cancelled');
     expect(stdout).toContain('::error::cancelled: gate failed: 2 INCONCLUSIVE');
-    expect(await allGone(mark)).toBe(true);
+    await allGone(mark);
     expect(await readdir(temp)).toEqual([]);
   });
 
@@ -86,7 +82,7 @@ describe('a job that is cancelled', () => {
       inputs: { models: join(MODELS, 'tinyllama-mini'), policy: 'static' },
       apiUrl: github.url,
       meanwhile: async (action) => {
-        await until(() => github.requests.length > 0);
+        await until('the first request', () => github.requests.length > 0);
         action.kill('SIGINT');
         await new Promise((resolve) => setTimeout(resolve, 100));
         expect(action.exitCode).toBeNull();

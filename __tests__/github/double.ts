@@ -8,6 +8,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Ajv } from 'ajv';
 import type { ValidateFunction } from 'ajv';
+import { unhurried } from '../support/waiting.js';
 
 type Json = Record<string, unknown>;
 interface Parameter {
@@ -335,7 +336,11 @@ export async function startGitHub(): Promise<GitHubDouble> {
     files: {},
     canned: [],
     always: [],
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
   };
   const server: Server = createServer((request, response) => {
     handle(double, request, response).catch((error: unknown) => {
@@ -343,6 +348,7 @@ export async function startGitHub(): Promise<GitHubDouble> {
       response.destroy();
     });
   });
+  unhurried(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   double.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return double;

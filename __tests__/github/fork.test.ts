@@ -219,7 +219,6 @@ describe('where the job may hold the secrets of the repository', () => {
     backend: 'command',
     dtypes: ['float32', 'bfloat16'],
     command: ['touch', `../${ran}`],
-    timeout_s: 5,
   });
   const files = { 'kernels/k/kernel.json': kernel };
   /** A checkout of a commit, as actions/checkout leaves it; of a branch, its name is in HEAD. */
@@ -302,13 +301,13 @@ describe('where the job may hold the secrets of the repository', () => {
     const finished = await run({ ...follow('octo-org/fast.kernels'), setup: at(MERGE) });
     expect(finished.outputs['models']).toBe('1');
     expect(await didRun(finished)).toBe(true);
-  }, 60_000);
+  });
 
   it('kernels of the pull request itself run on pull_request, where there is nothing to take', async () => {
     const finished = await run({ theirs: withKernels, ours: withKernels, files, setup: at(MERGE) });
     expect(finished.outputs['models']).toBe('1');
     expect(await didRun(finished)).toBe(true);
-  }, 60_000);
+  });
 
   it("policy static runs none, so it is judged by the base branch's configuration, and by no looser one", async () => {
     const finished = await run({ ...target(FORK), theirs: base, ours: base, setup: at(MERGE) });

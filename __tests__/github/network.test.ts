@@ -7,6 +7,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { unhurried } from '../support/waiting.js';
 import type { GitHubDouble } from './double.js';
 import { startGitHub } from './double.js';
 import type { Finished, Start } from './runner.js';
@@ -31,6 +32,7 @@ afterEach(async () => {
 
 async function listen(server: Server): Promise<string> {
   servers.push(server);
+  unhurried(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }

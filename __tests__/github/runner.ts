@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ended, PATIENT_CHILD } from '../support/waiting.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const ACTION = join(ROOT, 'dist/action.js');
@@ -89,6 +90,9 @@ async function prepare(start: Start): Promise<{ workspace: string; env: Record<s
   await writeFile(join(temp, 'event.json'), JSON.stringify(start.payload ?? pullRequest()));
   const runner: Record<string, string | undefined> = {
     PATH: process.env['PATH'],
+    NODE_OPTIONS: PATIENT_CHILD,
+    // Compiled once for all runs: half of what a short one takes.
+    NODE_COMPILE_CACHE: join(tmpdir(), 'compiled'),
     HOME: temp,
     CI: 'true',
     GITHUB_ACTIONS: 'true',
@@ -115,23 +119,13 @@ async function prepare(start: Start): Promise<{ workspace: string; env: Record<s
 /** Runs the Action to its end. */
 export async function runAction(start: Start): Promise<Finished> {
   const { workspace, env, temp } = await prepare(start);
-  const child = spawn(NODE_24, [start.action ?? ACTION], {
-    cwd: workspace,
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 50_000,
-    killSignal: 'SIGKILL',
+  const child = spawn(NODE_24, [start.action ?? ACTION], { cwd: workspace, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const end = ended(child);
+  const beside = start.meanwhile?.(child).catch((error: unknown) => {
+    child.kill('SIGKILL');
+    throw error;
   });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', resolve);
-  });
-  await start.meanwhile?.(child);
-  const code = await ended;
+  const [{ code, stdout, stderr }] = await Promise.all([end, beside]);
   return {
     code,
     stdout,

@@ -144,7 +144,7 @@ describe('a matrix of 12 models in 4 shards', () => {
     expect(await verdicts(second)).toEqual(await verdicts(single));
     expect(second.outputs).toMatchObject({ gate: single.outputs['gate'], incompatible: '3', compatible: '9', inconclusive: '0' });
     expect(second.summary).toContain('INCOMPATIBLE');
-  }, 120_000);
+  });
 
   it('passes when all parts do', async () => {
     const inputs = { models: models.filter((_, index) => index % 4 !== 3).join('\n'), shards: '2' };
@@ -277,7 +277,7 @@ describe('an artifact that was tampered with', () => {
     for (const entry of await plan({ inputs: inputs() })) await shard(entry, { inputs: inputs() });
     honest = artifacts;
     await github.close();
-  }, 60_000);
+  });
 
   const NAME = 'fused-compat-shard-2-1';
   const edit =

@@ -21,6 +21,7 @@ import { bundledProgram, startEngine } from '../support/engine.js';
 import { COMMIT, faults, sha256, sizeOf, type Content, type Exchange, type Fault } from '../support/hub-server.js';
 import { modelFolder, programOf, scratch } from '../support/models.js';
 import { refusal } from '../weights/made-files.js';
+import { ended, until } from '../support/waiting.js';
 import { HASTY, patterned, withHub, type Made } from './made-hub.js';
 
 /** In the order of the program, which is not that of their names. */
@@ -84,8 +85,7 @@ function whenDownloaded(file: string, make: Fault['make']): Fault {
 async function judge({ env, home }: Made, models: string[], log: (line: string) => void = () => undefined): Promise<ModelReport[]> {
   const overrides = { models, policy: 'evidence', layers: '0,27', prompts: ['In the beginning'] };
   const config = await loadConfig({ overrides, cwd: home });
-  // The server is held back for as long as layers take.
-  return (await check(config, { env, engine, log, patience: { ...HASTY, idleMs: 60_000 } })).models;
+  return (await check(config, { env, engine, log, patience: HASTY })).models;
 }
 
 const snapshot = ({ home }: Made): string => join(home, '.cache/fused-compat/models--org--sharded/snapshots', COMMIT);
@@ -98,7 +98,7 @@ describe('a sharded model of the Hub', () => {
       let go: (why: string) => void = () => undefined;
       const released = new Promise<string>((resolve) => (go = resolve));
       // Without layers that go ahead the shard is let through all the same, so that the test ends.
-      const patience = setTimeout(() => go('nothing was computed'), 40_000);
+      const patience = setTimeout(() => go('nothing was computed'), 300_000);
       const hold = whenDownloaded(LAST, async ({ answer }) => {
         events.push(`last shard let through: ${await released}`);
         await answer();
@@ -179,7 +179,7 @@ describe('a check of a sharded model', () => {
         const args = [program.path, 'check', 'org/sharded', '--layers', '0', '--fail-on', 'never', '--format', 'json'];
         const options = { cwd: made.home, env: { ...made.env, XDG_CACHE_HOME: '' }, stdio: ['ignore', 'pipe', 'inherit'] as const };
         const killed = spawn(process.execPath, args, { ...options, stdio: [...options.stdio] });
-        const end = new Promise((resolve) => killed.once('close', (code, signal) => resolve([code, signal])));
+        const end = ended(killed);
         const computes = () =>
           readFile(`/proc/${killed.pid ?? 0}/maps`, 'utf8').then(
             (maps) => maps.includes('libonnxruntime'),
@@ -191,9 +191,9 @@ describe('a check of a sharded model', () => {
             (stats) => stats.size === kept,
             () => false,
           );
-        while (!((await begun()) && (await computes())) && killed.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 5));
+        await until('layers and half a shard', async () => killed.exitCode !== null || ((await begun()) && (await computes())));
         killed.kill('SIGKILL');
-        expect(await end).toEqual([null, 'SIGKILL']);
+        expect(await end).toMatchObject({ code: null, signal: 'SIGKILL' });
         expect(await readdir(made.home)).toEqual(['.cache']);
         expect((await readdir(snapshot(made))).sort()).toEqual(
           Object.keys(files)
@@ -203,10 +203,9 @@ describe('a check of a sharded model', () => {
 
         made.hub.forget();
         const again = spawn(process.execPath, args, { ...options, stdio: [...options.stdio] });
-        let printed = '';
-        again.stdout.on('data', (text: Buffer) => (printed += text.toString()));
-        expect(await new Promise((resolve) => again.once('close', resolve))).toBe(0);
-        const [model] = (JSON.parse(printed) as Report).models;
+        const { code, stdout } = await ended(again);
+        expect(code).toBe(0);
+        const [model] = (JSON.parse(stdout) as Report).models;
         expect(model?.numeric?.kernels.length).toBeGreaterThan(0);
         const length = (range: string | null): number => {
           const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [];
@@ -283,7 +282,7 @@ describe('files on their way', () => {
       made.hub.add('org/name', { files: given, lfs: () => false, faults: [broken, hold] });
       const requests = () => made.hub.seen.flatMap(({ at, url }) => (at === 'resolve' ? [url.replace(/.*\//, '')] : []));
       const copy = await startDownload(await made.open('org/name'), hubReference('org/name') as HubReference, names, made.client);
-      while (requests().length < 4) await new Promise((resolve) => setTimeout(resolve, 2));
+      await until('four requests', () => requests().length === 4);
       expect(requests().sort()).toEqual(names.slice(0, 4).sort());
       go();
       await copy.arrival('9.bin');

@@ -13,7 +13,8 @@ import { hubReference, type HubReference } from '../../src/hub/reference.js';
 import { selfSigned } from '../support/certificate.js';
 import { COMMIT, faults, sha256, type Fault } from '../support/hub-server.js';
 import { refusal, seededRandom } from '../weights/made-files.js';
-import { patterned, same, withHub, type Made } from './made-hub.js';
+import { ended, until } from '../support/waiting.js';
+import { IMPATIENT, patterned, same, withHub, type Made } from './made-hub.js';
 
 const WEIGHTS = 'model.safetensors';
 const SIZE = 3_000_000;
@@ -73,7 +74,7 @@ describe('a download', () => {
       // What a client has received but not yet taken is lost with the connection: it ends when all of it was taken.
       const cut: Fault['make'] = async (exchange) => {
         await faults.cut(() => kept, 'stall')(exchange);
-        while ((await lstat(`${blob(made)}.part`)).size < kept) await new Promise((resolve) => setTimeout(resolve, 2));
+        await until('what was sent', async () => (await lstat(`${blob(made)}.part`)).size >= kept);
         exchange.response.socket?.destroy();
       };
       serve(made, { at: 'cdn', times: 1, make: cut });
@@ -87,12 +88,15 @@ describe('a download', () => {
   );
 
   test('that stalls is resumed, and a server that ignores the range then is read from its start (68, 72)', () =>
-    withHub(async (made) => {
-      const whole: Fault['make'] = ({ answer }) =>
-        answer({ status: 200, headers: { 'content-range': null, 'content-length': String(SIZE) }, body: () => Buffer.from(content) });
-      serve(made, { at: 'cdn', times: 1, make: faults.cut(() => 1_000_000, 'stall') }, { at: 'cdn', times: 1, make: whole });
-      await expectWhole(made, await download(made));
-    }));
+    withHub(
+      async (made) => {
+        const whole: Fault['make'] = ({ answer }) =>
+          answer({ status: 200, headers: { 'content-range': null, 'content-length': String(SIZE) }, body: () => Buffer.from(content) });
+        serve(made, { at: 'cdn', times: 1, make: faults.cut(() => 1_000_000, 'stall') }, { at: 'cdn', times: 1, make: whole });
+        await expectWhole(made, await download(made));
+      },
+      { patience: IMPATIENT },
+    ));
 
   test('whose bytes are wrong is removed and refused, with both hashes (76)', () =>
     withHub(async (made) => {
@@ -259,11 +263,9 @@ function __dirname_(): string {
   return fileURLToPath(new URL('.', import.meta.url));
 }
 
-function ended(child: ChildProcess): Promise<{ code: number | null; out: string }> {
-  let out = '';
-  child.stdout?.on('data', (text: Buffer) => (out += text.toString()));
-  child.stderr?.on('data', (text: Buffer) => (out += text.toString()));
-  return new Promise((resolve) => child.once('exit', (code) => resolve({ code, out })));
+async function outcome(child: ChildProcess): Promise<{ code: number | null; out: string }> {
+  const { code, stdout, stderr } = await ended(child);
+  return { code, out: stdout + stderr };
 }
 
 describe('processes', () => {
@@ -279,12 +281,12 @@ describe('processes', () => {
           const end = ended(child);
           const before = fetched(made);
           const target = before + 20_000 + Math.floor(random() * 250_000);
-          while (fetched(made) < target && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 2));
+          await until('some bytes', () => fetched(made) >= target || child.exitCode !== null);
           child.kill('SIGKILL');
           await end;
           expect((await blobs(made)).includes(hash)).toBe(false);
         }
-        const { code, out } = await ended(inProcess(made));
+        const { code, out } = await outcome(inProcess(made));
         expect([code, out]).toEqual([0, expect.stringContaining('snapshots')]);
         await expectWhole(made, join(root(made), 'snapshots', COMMIT));
         expect(fetched(made)).toBeLessThanOrEqual(SIZE + 10 * CHUNK);
@@ -300,17 +302,17 @@ describe('processes', () => {
         async (made) => {
           serve(made);
           const child = inProcess(made);
-          const end = new Promise((resolve) => child.once('exit', (code, by) => resolve([code, by])));
-          while (fetched(made) < 500_000 && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 2));
+          const end = ended(child);
+          await until('half a megabyte', () => fetched(made) >= 500_000 || child.exitCode !== null);
           child.kill(signal);
           // A shell shows 130 and 143.
-          expect(await end).toEqual([null, signal]);
+          expect(await end).toMatchObject({ code: null, signal });
           expect((await blobs(made)).sort()).toEqual([`${hash}.lock`, `${hash}.part`]);
           expect(await readdir(join(root(made), 'snapshots', COMMIT))).toEqual([]);
           const kept = (await lstat(`${blob(made)}.part`)).size;
           expect(kept).toBeGreaterThan(0);
           made.hub.forget();
-          expect(await ended(inProcess(made))).toMatchObject({ code: 0 });
+          expect(await outcome(inProcess(made))).toMatchObject({ code: 0 });
           await expectWhole(made, join(root(made), 'snapshots', COMMIT));
           expect(made.hub.seen.flatMap(({ at, range }) => (at === 'cdn' ? [range] : []))).toEqual([`bytes=${kept}-${SIZE - 1}`]);
         },
@@ -322,7 +324,7 @@ describe('processes', () => {
     withHub(
       async (made) => {
         serve(made);
-        const results = await Promise.all([1, 2, 3].map(() => ended(inProcess(made))));
+        const results = await Promise.all([1, 2, 3].map(() => outcome(inProcess(made))));
         expect(results.map(({ code, out }) => [code, out])).toEqual(results.map(() => [0, expect.stringContaining('snapshots')]));
         await expectWhole(made, join(root(made), 'snapshots', COMMIT));
         expect(fetched(made)).toBe(SIZE);
@@ -341,7 +343,7 @@ describe('a server with a certificate of its own (67)', () => {
         serve(made);
         const path = join(made.home, 'own.pem');
         await writeFile(path, certificate.cert);
-        const { code, out } = await ended(inProcess(made, trusted ? { NODE_EXTRA_CA_CERTS: path } : {}));
+        const { code, out } = await outcome(inProcess(made, trusted ? { NODE_EXTRA_CA_CERTS: path } : {}));
         if (code === 0) await expectWhole(made, join(root(made), 'snapshots', COMMIT));
         else expect(await blobs(made)).toEqual([]);
         return { code, out, seen: made.hub.seen.length };
@@ -390,7 +392,7 @@ describe('a disk that fills while a file is written (89)', () => {
         const cache = join(made.home, 'cache');
         await mkdir(cache);
         const env = { PATH: process.env['PATH'] ?? '', ...made.env, FUSED_COMPAT_CACHE: cache, CACHE: cache, NODE: process.execPath };
-        const { code, out } = await ended(spawn(command, args, { env }));
+        const { code, out } = await outcome(spawn(command, args, { env }));
         expect(out).toContain(`org/name: ${problem} on the disk of "${cache}/models--org--name". Set FUSED_COMPAT_CACHE`);
         expect(code).toBe(1);
         // Nothing is listed after the message: neither a whole file, nor half of one, nor a lock.

@@ -11,7 +11,7 @@ import { selfSigned } from '../support/certificate.js';
 import { COMMIT, faults, TOKEN, type Changes, type Fault, type Repository } from '../support/hub-server.js';
 import { readSafetensors } from '../../src/weights/safetensors.js';
 import { refusal, safetensorsBytes } from '../weights/made-files.js';
-import { bytesOf, oneTensor, same, textOf, withHub, type Made } from './made-hub.js';
+import { bytesOf, IMPATIENT, oneTensor, same, textOf, withHub, type Made } from './made-hub.js';
 
 const WEIGHTS = 'model.safetensors';
 const content = oneTensor(600_000);
@@ -124,17 +124,23 @@ describe('a connection (67, 68, 69)', () => {
     ));
 
   test('on which nothing is answered is given up after the idle time and made again', () =>
-    withHub(async (made) => {
-      expect(same(await readRange(made, { at: 'cdn', times: 1, make: faults.stall }), wanted)).toBe(true);
-      expect(made.log.join()).toContain('the server did not answer in time');
-    }));
+    withHub(
+      async (made) => {
+        expect(same(await readRange(made, { at: 'cdn', times: 1, make: faults.stall }), wanted)).toBe(true);
+        expect(made.log.join()).toContain('the server did not answer in time');
+      },
+      { patience: IMPATIENT },
+    ));
 
   test('whose data stops is resumed at the byte it stopped at', () =>
-    withHub(async (made) => {
-      const fault: Fault = { at: 'cdn', times: 1, make: faults.cut(() => 20_000, 'stall') };
-      expect(same(await readRange(made, fault), wanted)).toBe(true);
-      expect(ranges(made)).toEqual([`bytes=${START}-${END - 1}`, `bytes=${START + 20_000}-${END - 1}`]);
-    }));
+    withHub(
+      async (made) => {
+        const fault: Fault = { at: 'cdn', times: 1, make: faults.cut(() => 20_000, 'stall') };
+        expect(same(await readRange(made, fault), wanted)).toBe(true);
+        expect(ranges(made)).toEqual([`bytes=${START}-${END - 1}`, `bytes=${START + 20_000}-${END - 1}`]);
+      },
+      { patience: IMPATIENT },
+    ));
 
   test('that trickles is waited for as long as data comes', () =>
     withHub(

@@ -11,16 +11,19 @@ import { hubSettings } from '../../src/hub/settings.js';
 import { startHub, type HubServer } from '../support/hub-server.js';
 import { safetensorsBytes } from '../weights/made-files.js';
 
-/** So that tests of waiting do not wait. */
+/** So that tests of trying again do not wait. For an answer it waits as long as a slow machine may take: see IMPATIENT. */
 export const HASTY: Patience = {
   ...PATIENCE,
-  idleMs: 1_000,
-  connectMs: 1_000,
+  idleMs: 3_600_000,
+  connectMs: 3_600_000,
   firstWaitMs: 1,
   longestWaitMs: 2,
   longestServerWaitMs: 20,
   progressMs: 0,
 };
+
+/** For tests of servers that never answer. */
+export const IMPATIENT: Partial<Patience> = { idleMs: 1_000 };
 
 export interface Made {
   readonly hub: HubServer;

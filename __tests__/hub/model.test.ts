@@ -27,8 +27,7 @@ afterAll(() => engine.close());
 
 async function judge({ env, home }: Made, models: string[], overrides: Record<string, unknown> = {}): Promise<ModelReport[]> {
   const config = await loadConfig({ overrides: { models, policy: 'static', ...overrides }, cwd: home });
-  // Nothing stalls here, but a machine can be slow.
-  return (await check(config, { env, engine, patience: { ...HASTY, idleMs: 30_000, connectMs: 10_000 } })).models;
+  return (await check(config, { env, engine, patience: HASTY })).models;
 }
 
 /** Bytes of all bodies that were asked for; a redirect's is nobody's. */

@@ -72,7 +72,7 @@ const RIGHT = ['rms-norm-late-rounding', 'attention-split-kv', 'attention-bf16-w
       const overrides = { models: [modelFolder('mistral-mini')], kernels, prompts, layers: '0,9' };
       const report = await check(await loadConfig({ cwd: root.folder, overrides }), { engine });
       results = new Map(report.models[0]?.numeric?.kernels.map((result) => [result.kernel, result]));
-    }, 180_000);
+    });
     afterAll(() => engine.close());
 
     test.each(Object.entries(WRONG))('%s fails, by %s', (name, how) => {

@@ -68,11 +68,9 @@ export interface HostDouble {
 
 /** Writes the script into a folder of its own. */
 export function hostDouble(folder: string): HostDouble {
-  const pids = () =>
-    readFileSync(join(folder, 'pids.txt'), 'utf8')
-      .split('\n')
-      .filter((line) => line !== '')
-      .map(Number);
+  const log = join(folder, 'pids.txt');
+  // None where it was ended before it said so.
+  const pids = () => (existsSync(log) ? readFileSync(log, 'utf8') : '').split('\n').flatMap((line) => (line === '' ? [] : [Number(line)]));
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'host.mjs'), SCRIPT);
   return {

@@ -21,7 +21,7 @@ import { writeSafetensors } from '../../src/weights/write-safetensors.js';
 import { startEngine } from '../support/engine.js';
 import { modelFolder, scratch } from '../support/models.js';
 import { NUMPY_PYTHON, PYTHON, PYTHON_ENV } from './python.js';
-import { allGone, newMark } from './speaker.js';
+import { allGone, newMark, NO_HURRY_S } from './speaker.js';
 
 const KERNEL = fileURLToPath(new URL('fixtures/numpy_kernel.py', import.meta.url));
 const EXAMPLE = fileURLToPath(new URL('../../examples/kernels/numpy-rms-norm', import.meta.url));
@@ -85,7 +85,7 @@ withNumPy('a NumPy kernel', () => {
     await Promise.all(started.map((each) => each.close()));
     started = [];
     logged = [];
-    expect(await allGone(mark)).toBe(true);
+    await allGone(mark);
   });
 
   function manifest(fault: string, changes: Partial<CommandManifest> = {}): CommandManifest {
@@ -98,7 +98,7 @@ withNumPy('a NumPy kernel', () => {
       backend: 'command',
       command,
       cwd: root.folder,
-      timeout_s: 60,
+      timeout_s: NO_HURRY_S,
       ...changes,
       env,
     };

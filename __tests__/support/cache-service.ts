@@ -3,6 +3,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { unhurried } from './waiting.js';
 
 export type Call = 'CreateCacheEntry' | 'FinalizeCacheEntryUpload' | 'GetCacheEntryDownloadURL' | 'PUT' | 'GET';
 
@@ -79,6 +80,7 @@ export async function startCacheService(): Promise<CacheService> {
   const server = createServer((request, response) => {
     handle(request, response).catch((error: unknown) => response.destroy(error as Error));
   });
+  unhurried(server);
   server.on('connection', (socket) => {
     sockets++;
     socket.on('close', () => sockets--);

@@ -6,6 +6,7 @@ import { open } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { unhurried } from './waiting.js';
 
 /** Content of a file: bytes, or a file on disk whose sha256 nobody computes. */
 export type Content = Uint8Array | string | { path: string; size: number; sha256: string };
@@ -104,6 +105,7 @@ export async function startHub(
     };
     const server = options.tls === undefined ? createServer(answer) : createTlsServer(options.tls, answer);
     server.on('connection', () => sockets++);
+    unhurried(server);
     servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -1,6 +1,7 @@
 // Jest's Node environment, but with the outer realm's typed arrays: onnxruntime-node refuses arrays made
-// inside jest's VM context ("A float32 tensor's data must be type of function Float32Array()").
+// inside jest's VM context ("A float32 tensor's data must be type of function Float32Array()"). And with patient timers, also for jest's own limits.
 import { TestEnvironment } from 'jest-environment-node';
+import { makePatient } from './patient-timers.mjs';
 
 const SHARED = [
   'ArrayBuffer',
@@ -24,5 +25,6 @@ export default class OuterRealmEnvironment extends TestEnvironment {
     // Here, because process.env inside the context is a copy (why it is set: src/reference/runtime.ts).
     process.env.ORT_DISABLE_TELEMETRY = '1';
     for (const name of SHARED) this.global[name] = globalThis[name];
+    makePatient(this.global);
   }
 }
