@@ -1,7 +1,8 @@
-// Writes the kernel that bench/models.mjs changes between two runs: a correct RMS norm in ONNX, and another one by the same name.
+// Writes the kernels that bench/models.mjs judges before and after one of them is changed: those that are shipped for ONNX Runtime, with a correct RMS
+// norm of our own in the place of theirs, and with another one by the same name.
 //   node bench/make-kernels.mjs FOLDER    makes FOLDER/before and FOLDER/after (needs the development packages)
 
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -24,7 +25,10 @@ try {
     ['after', 'rms-norm-float64'],
   ]) {
     const planted = CORRECT.find((each) => each.name === name);
-    await plant(join(resolve(folder), when), 'own-rms-norm', planted.op, drawKernel(planted));
+    const kernels = join(resolve(folder), when);
+    await cp(join(ROOT, 'kernels/onnxruntime'), kernels, { recursive: true });
+    await rm(join(kernels, 'rms-norm'), { recursive: true });
+    await plant(kernels, 'own-rms-norm', planted.op, drawKernel(planted));
   }
 } finally {
   await rm(scratch, { recursive: true });

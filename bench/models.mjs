@@ -2,7 +2,7 @@
 //   node bench/models.mjs run --out RESULTS FOLDER...    measures, one JSON file per checkpoint
 //   node bench/models.mjs table RESULTS [DOCUMENT]       its tables as Markdown, or put between their markers in a document
 // The second run of a checkpoint is the warm one: `--check-arg` and `--env` give `check` what makes it keep references, where {cache} is a folder
-// that is empty before the first run. With `--kernels FOLDER` (bench/make-kernels.mjs) the kernels in FOLDER/before are judged beside the shipped ones,
+// that is empty before the first run. With `--kernels FOLDER` (bench/make-kernels.mjs) the kernels in FOLDER/before take the place of the shipped ones,
 // and a last run has those in FOLDER/after in their place. bench/run.sh does all of it, with reference.mjs and transformers_forward.py.
 
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
