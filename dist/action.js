@@ -5,16 +5,17 @@ import {
 import "./chunk-RL7SFSGR.js";
 import {
   writeReport
-} from "./chunk-TJ6LGHM3.js";
+} from "./chunk-6QFUVHIA.js";
 import {
   renderMarkdown
-} from "./chunk-ACNHVFUG.js";
+} from "./chunk-3RVBLUDV.js";
+import "./chunk-XZGXZK4Z.js";
 import "./chunk-37TJ2BCS.js";
 import {
   bytesInWords,
   lanes
 } from "./chunk-Y2OHPJCQ.js";
-import "./chunk-H7MEFBYT.js";
+import "./chunk-KHIMGIT3.js";
 import {
   gateLine,
   isFailing,
@@ -32,7 +33,7 @@ import {
   parseConfigFile,
   readConfigFile,
   show
-} from "./chunk-CJK36F2J.js";
+} from "./chunk-MKTFFUYI.js";
 import {
   VERDICTS
 } from "./chunk-HEL6FPUC.js";
@@ -901,7 +902,7 @@ function configOfInputs({ desk }) {
 async function judge(config, { desk, redact, env, cancelled }) {
   const { log } = desk;
   const cache = readCache(getInput, process.env) ? actionsCache({ env: process.env, log: log.info }) : null;
-  const gate = await import("./gate-43GSJQNU.js");
+  const gate = await import("./gate-ULG3VBX2.js");
   const reference_cache = readReferenceCache(getInput, process.env, process.cwd(), desk.event?.pullRequest?.fork ?? false);
   const own = { env, signal: cancelled, reference_cache, ...cache === null ? {} : { shared: cache } };
   const edges = { log: (line) => log.info(line), ...own };
@@ -919,7 +920,7 @@ async function check(posting, run2) {
 }
 async function plan(run2) {
   const { desk, env } = run2;
-  const { planRun, writePlan } = await import("./plan-run-43HZTMF4.js");
+  const { planRun, writePlan } = await import("./plan-run-K5WYHRLI.js");
   const config = await configOfInputs(run2);
   const { plan: made, matrix, notes } = await planRun(config, momentOf(desk), env, desk.log.info);
   for (const note of notes) desk.log.warning(note);
@@ -938,7 +939,7 @@ function refuseMasked(matrix, { models, runs_on, runners }, { redact, secrets })
   );
 }
 async function judgeShard(entryText, run2) {
-  const { entryFromMatrix, shardConfig, stamped, stampOf } = await import("./shard-UNHHPQVP.js");
+  const { entryFromMatrix, shardConfig, stamped, stampOf } = await import("./shard-FKP4KCDK.js");
   const entry = entryFromMatrix(entryText, "input shard");
   const config = shardConfig(await configOfInputs(run2), entry, process.cwd());
   const { report: bare, saveCache } = await judge(config, run2);
@@ -953,9 +954,9 @@ async function merge(posting, run2) {
   const { desk, redact } = run2;
   if (desk.event !== null) desk.event = eventOfReports(desk.event);
   const [{ readArrived }, { merge: join3 }, { readBaseline }] = await Promise.all([
-    import("./arrived-WSO2UUJ2.js"),
-    import("./merge-E5B2XU5Z.js"),
-    import("./baseline-VMXJHB2T.js")
+    import("./arrived-OQOBCYT3.js"),
+    import("./merge-DLBU6NJ7.js"),
+    import("./baseline-63YB265V.js")
   ]);
   const { parts, failOn, baseline, output } = readMergeInputs(getInput);
   const fail_on = failOn === "" ? null : loadFailOn(failOn, nameInput("fail-on"));

@@ -7,7 +7,7 @@ import {
   keptRoot,
   loadConfig,
   loadFailOn
-} from "./chunk-CJK36F2J.js";
+} from "./chunk-MKTFFUYI.js";
 import "./chunk-HEL6FPUC.js";
 import {
   plain
@@ -3506,7 +3506,7 @@ function judging(models, options) {
   };
 }
 async function checkShard(config, shard, options, edges) {
-  const { entryFromPlan, shardConfig, stamped, stampOf } = await import("./shard-UNHHPQVP.js");
+  const { entryFromPlan, shardConfig, stamped, stampOf } = await import("./shard-FKP4KCDK.js");
   const file = options.plan ?? join(DEFAULT_OUTPUT, PLAN_FILE);
   const entry = await entryFromPlan(shard, resolve(edges.cwd, file), file);
   const own = shardConfig(config, entry, edges.cwd);
@@ -3518,7 +3518,7 @@ async function checkShard(config, shard, options, edges) {
 async function plan(models, options, edges) {
   const overrides = { ...judging(models, options), output: options.output, shards: options.shards, "runs-on": options.runsOn };
   const config = await loadConfig({ file: options.config, overrides, cwd: edges.cwd, nameOverride: nameOption });
-  const { planRun, writePlan } = await import("./plan-run-43HZTMF4.js");
+  const { planRun, writePlan } = await import("./plan-run-K5WYHRLI.js");
   const { plan: made, matrix, notes } = await planRun(config, await momentOf(edges), edges.env);
   for (const note of notes) edges.stderr.write(`note: ${plain(note, 2e3)}
 `);
@@ -3530,9 +3530,9 @@ async function plan(models, options, edges) {
 async function merge(folders, options, edges) {
   const failOn = options.failOn === void 0 ? null : loadFailOn(options.failOn, "--fail-on");
   const [{ readArrived }, { merge: joinReports }, { readBaseline }] = await Promise.all([
-    import("./arrived-WSO2UUJ2.js"),
-    import("./merge-E5B2XU5Z.js"),
-    import("./baseline-VMXJHB2T.js")
+    import("./arrived-OQOBCYT3.js"),
+    import("./merge-DLBU6NJ7.js"),
+    import("./baseline-63YB265V.js")
   ]);
   const { commit } = await momentOf(edges);
   const { report, notes, refused } = joinReports(await readArrived(folders, edges.cwd), {
@@ -3600,7 +3600,7 @@ async function deliver(report, folder, options, edges) {
   stdout.write(await rendered(report, options, edges));
   let unwritten = false;
   if (folder !== null) {
-    const { writeReport } = await import("./write-A3M5X3JU.js");
+    const { writeReport } = await import("./write-APHNBN7T.js");
     try {
       const { markdown } = await writeReport(report, folder);
       if (options.format === "table" && options.quiet !== true)
@@ -3615,8 +3615,8 @@ async function deliver(report, folder, options, edges) {
   return unwritten ? 3 : 0;
 }
 async function rendered(report, { format, quiet }, { stdout, env }) {
-  if (format === "json") return (await import("./write-A3M5X3JU.js")).serializeReport(report);
-  if (format === "markdown") return (await import("./markdown-VE3SJXJI.js")).renderMarkdown(report);
+  if (format === "json") return (await import("./write-APHNBN7T.js")).serializeReport(report);
+  if (format === "markdown") return (await import("./markdown-GRTDEKMV.js")).renderMarkdown(report);
   const { renderGateLine, renderTerminal } = await import("./terminal-A34HDOMC.js");
   const terminal = { color: isColorful(stdout, env), columns: stdout.isTTY === true ? widthOf(stdout) : void 0 };
   return quiet === true ? renderGateLine(report, terminal) : renderTerminal(report, terminal);
@@ -3724,7 +3724,10 @@ function addJudging(command) {
   return command.argument("[MODEL...]", `${MODEL}; default: the models of the configuration file`).option("--config <file>", "configuration file (default: fused-compat.yml in the working directory, if there is one)").option("--kernels <path>", "folder of kernel manifests (default: the fused kernels that ONNX Runtime ships)").option("--policy <policy>", "evidence, strict or static (default: evidence)").option(
     "--fail-on <verdicts>",
     "verdicts that fail the gate, separated by commas, or never (default: INCOMPATIBLE,IMPLEMENTATION_ISSUE,INCONCLUSIVE)"
-  ).option("--dtype <dtype>", "serving dtype: auto, bfloat16, float16 or float32 (default: auto, the checkpoint's)").option("--execution-provider <name>", "cpu, webgpu, cuda or auto (default: auto)").option("--require-gpu", "a model that cannot run on a GPU is INCONCLUSIVE").option("--prompts <file>", ".txt file with one prompt per line, or .json list (default: a built-in set)").option("--layers <layers>", "layers to compare call by call, such as 0,5,10-12 (default: all)").option("--offline", "never use the network");
+  ).option("--dtype <dtype>", "serving dtype: auto, bfloat16, float16 or float32 (default: auto, the checkpoint's)").option("--execution-provider <name>", "cpu, webgpu, cuda or auto (default: auto)").option("--require-gpu", "a model that cannot run on a GPU is INCONCLUSIVE").option(
+    "--prompts <prompts>",
+    `.txt file with one prompt per line, .json list, or such a list itself: '["Hello"]' (default: a built-in set)`
+  ).option("--layers <layers>", "layers to compare call by call, such as 0,5,10-12 (default: all)").option("--offline", "never use the network");
 }
 function addPlan(program2, edges, done) {
   const command = program2.command("plan").summary("split the models over the jobs of a matrix").description(
@@ -3789,6 +3792,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  loadGate: () => import("./gate-43GSJQNU.js")
+  loadGate: () => import("./gate-ULG3VBX2.js")
 });
 process.stdout.write("", () => process.exit());

@@ -4,10 +4,10 @@ import {
 } from "./chunk-QBZB7LDU.js";
 import {
   createOpRunner
-} from "./chunk-CPCJPNV6.js";
+} from "./chunk-DJ56H66L.js";
 import {
   loadOnnxRuntime
-} from "./chunk-TIIBBJE5.js";
+} from "./chunk-CKWNN2OS.js";
 import "./chunk-AHTNRT6P.js";
 import {
   init_errors,

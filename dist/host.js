@@ -8,17 +8,15 @@ import {
 } from "./chunk-JLC4LN5G.js";
 import {
   onnxruntimeKernel
-} from "./chunk-4DGZTBPR.js";
+} from "./chunk-GSLMMZRT.js";
 import {
   DeviceLost,
-  KernelError
-} from "./chunk-S7CZWMKT.js";
-import {
+  KernelError,
   bfloat16ToFloat32,
   float16ToFloat32,
   roundToBfloat16,
   roundToFloat16
-} from "./chunk-OKHQOVWE.js";
+} from "./chunk-U7ON6GET.js";
 import {
   callSizes,
   contractInputs,
@@ -29,11 +27,11 @@ import {
   printable,
   quote
 } from "./chunk-NAEFPM7V.js";
-import "./chunk-CPCJPNV6.js";
+import "./chunk-DJ56H66L.js";
 import {
   loadOnnxRuntime,
   onnxruntimeVersion
-} from "./chunk-TIIBBJE5.js";
+} from "./chunk-CKWNN2OS.js";
 import {
   firstLine,
   init_native,

@@ -1,13 +1,11 @@
 import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);
 import {
   MAX_NEW_TOKENS,
-  ORACLE,
   PROMPTS,
   buildProgram,
   callKernel,
   checkWeights,
-  distinctRecipes,
-  eager,
+  digest,
   endTokens,
   firstNonFinite,
   fusedLane,
@@ -21,6 +19,7 @@ import {
   lookedAt,
   matrices,
   namesOf,
+  openCheckpoint,
   perSegment,
   readTexts,
   refuseUnlessRunnable,
@@ -30,34 +29,29 @@ import {
   rows,
   runSite,
   runStep,
-  sameRecipe,
   seesOtherTokens,
   siteWeights,
-  validRecipes,
   walk,
   wholeTensor
-} from "./chunk-SBEJOK3J.js";
+} from "./chunk-TZFDDLTF.js";
 import {
-  openCheckpoint,
   openFolder,
   readModelConfig
-} from "./chunk-TCVENN23.js";
+} from "./chunk-5CHCV44R.js";
 import {
   unfusedName
 } from "./chunk-CPDI2S7W.js";
 import {
   onnxruntimeKernel
-} from "./chunk-4DGZTBPR.js";
+} from "./chunk-GSLMMZRT.js";
 import {
   KernelError,
   LARGEST_FINITE,
   elsewhere,
   limitOf,
+  roundToFloat16,
   roundToServing
-} from "./chunk-S7CZWMKT.js";
-import {
-  roundToFloat16
-} from "./chunk-OKHQOVWE.js";
+} from "./chunk-U7ON6GET.js";
 import {
   CONTRACTS
 } from "./chunk-OWGKBW5B.js";
@@ -71,11 +65,17 @@ import {
   attentionMask,
   createOpRunner,
   roundsBeforeWeight
-} from "./chunk-CPCJPNV6.js";
+} from "./chunk-DJ56H66L.js";
 import {
+  ORACLE,
+  distinctRecipes,
+  eager,
   loadOnnxRuntime,
-  onnxruntimeVersion
-} from "./chunk-TIIBBJE5.js";
+  onnxruntimeVersion,
+  roundsOutputs,
+  sameRecipe,
+  validRecipes
+} from "./chunk-CKWNN2OS.js";
 import "./chunk-AHTNRT6P.js";
 import {
   ModelError,
@@ -87,138 +87,6 @@ import "./chunk-H45APEIH.js";
 // src/worker.ts
 init_errors();
 import { parentPort, workerData } from "node:worker_threads";
-
-// src/diff/numeric-diff.ts
-init_errors();
-
-// src/kernels/sites.ts
-function besideProgram(op) {
-  const none = /* @__PURE__ */ new Map();
-  return { op, start: 0, end: 0, layer: null, name: "model", inputs: none, weights: none, outputs: none, attributes: {} };
-}
-function findSites(program, op, config = {}) {
-  const contract = CONTRACTS.get(op);
-  if (contract === void 0) throw new Error(`no contract ${op}`);
-  if (contract.stands_for === "model") return [];
-  if (contract.stands_for === "layer") return layerSites(program, op, scalars(config));
-  const consumers = countConsumers(program);
-  const sites = [];
-  for (let start = 0; start + contract.steps.length <= program.ops.length; start++) {
-    const site = matchAt(program, op, contract, start, consumers);
-    if (site !== null) sites.push(site);
-  }
-  return sites;
-}
-var MAX_WORD = 256;
-function scalars(config) {
-  const isScalar = (entry) => {
-    const [, value] = entry;
-    return typeof value === "boolean" || typeof value === "number" || typeof value === "string" && value.length <= MAX_WORD;
-  };
-  return Object.fromEntries(Object.entries(config).filter(isScalar));
-}
-function layerSites(program, op, settings) {
-  return program.layer_outputs.map((output, layer) => {
-    const start = program.ops.findIndex((each) => each.layer === layer);
-    const ops = program.ops.filter((each) => each.layer === layer);
-    const made = new Set(ops.flatMap(({ outputs }) => Object.values(outputs)));
-    const inputs = /* @__PURE__ */ new Map();
-    const weights = /* @__PURE__ */ new Map();
-    const attributes2 = { ...settings };
-    for (const each of ops) {
-      for (const value of Object.values(each.inputs)) {
-        if (!made.has(value)) inputs.set(value.startsWith("cos:") ? "cos" : value.startsWith("sin:") ? "sin" : "x", value);
-      }
-      for (const ref of Object.values(each.weights)) weights.set(ref.tensor, [wholeTensor(ref)]);
-      Object.assign(attributes2, attributesOf(each));
-    }
-    attributes2["layer_idx"] = layer;
-    return { op, start, end: start + ops.length - 1, layer, name: "layer", inputs, weights, outputs: /* @__PURE__ */ new Map([["y", output]]), attributes: attributes2 };
-  });
-}
-function attributesOf(op) {
-  return op.op.endsWith("_mul") ? { activation: op.op.slice(0, -"_mul".length) } : op.attributes;
-}
-function countConsumers(program) {
-  const consumers = /* @__PURE__ */ new Map();
-  for (const op of program.ops) for (const value of Object.values(op.inputs)) consumers.set(value, (consumers.get(value) ?? 0) + 1);
-  return consumers;
-}
-function matchAt(program, name, contract, start, consumers) {
-  const bound = /* @__PURE__ */ new Map();
-  const inputs = /* @__PURE__ */ new Map();
-  const outputs = /* @__PURE__ */ new Map();
-  const weights = /* @__PURE__ */ new Map();
-  const attributes2 = {};
-  const inside = /* @__PURE__ */ new Map();
-  for (const [k, step] of contract.steps.entries()) {
-    const op = program.ops[start + k];
-    if (!(typeof step.op === "string" ? [step.op] : step.op).includes(op.op)) return null;
-    for (const [tensor, contractTensor] of Object.entries(step.inputs)) {
-      const value = op.inputs[tensor];
-      const known = bound.get(contractTensor);
-      if (known === void 0) {
-        if (contractTensor.startsWith("#")) return null;
-        bound.set(contractTensor, value);
-        inputs.set(contractTensor, value);
-      } else if (known !== value) return null;
-      inside.set(value, (inside.get(value) ?? 0) + 1);
-    }
-    if (!bindWeights(step, op, weights)) return null;
-    for (const [tensor, contractTensor] of Object.entries(step.outputs)) {
-      const value = op.outputs[tensor];
-      bound.set(contractTensor, value);
-      if (!contractTensor.startsWith("#")) outputs.set(contractTensor, value);
-    }
-    for (const { name: attribute } of contract.attributes) {
-      const value = attributesOf(op)[attribute];
-      if (value !== void 0) attributes2[attribute] = value;
-    }
-  }
-  const escapes = [...bound].some(([tensor, value]) => tensor.startsWith("#") && inside.get(value) !== consumers.get(value));
-  if (escapes || [...outputs.values()].includes(program.logits)) return null;
-  const end = start + contract.steps.length - 1;
-  const last = program.ops[end];
-  return { op: name, start, end, layer: last.layer, name: last.site, inputs, weights, outputs, attributes: attributes2 };
-}
-function bindWeights(step, op, weights) {
-  const used = /* @__PURE__ */ new Set();
-  const bind = (tensor, names) => {
-    weights.set(
-      tensor,
-      names.map((name) => op.weights[name])
-    );
-    for (const name of names) used.add(name);
-  };
-  for (const [tensor, names] of Object.entries(step.weights ?? {})) bind(tensor, names);
-  for (const [tensor, names] of Object.entries(step.optional ?? {})) if (names.every((name) => name in op.weights)) bind(tensor, names);
-  return Object.keys(op.weights).every((name) => used.has(name));
-}
-function assemble(kernels, sitesOf) {
-  const byName = [...kernels].filter((kernel) => sitesOf(kernel).length > 0).sort((a, b) => a.name < b.name ? -1 : 1);
-  if (byName.length === 0) return [];
-  const models = [place(byName, sitesOf, null)];
-  for (const kernel of byName) {
-    if (!models.some((model) => model.some((placement) => placement.kernel === kernel))) models.push(place(byName, sitesOf, kernel));
-  }
-  return models;
-}
-function place(kernels, sitesOf, preferred) {
-  const candidates = kernels.flatMap((kernel) => sitesOf(kernel).map((site) => ({ kernel, site })));
-  const rank = ({ kernel }) => kernel === preferred ? 0 : 1;
-  const length = ({ site }) => site.end - site.start;
-  candidates.sort((a, b) => rank(a) - rank(b) || length(b) - length(a));
-  const taken = /* @__PURE__ */ new Set();
-  const placed = [];
-  for (const candidate of candidates) {
-    const { start, end } = candidate.site;
-    const indices = Array.from({ length: end - start + 1 }, (_, i) => start + i);
-    if (indices.some((index) => taken.has(index))) continue;
-    for (const index of indices) taken.add(index);
-    placed.push(candidate);
-  }
-  return placed.sort((a, b) => a.site.start - b.site.start);
-}
 
 // src/diff/rows.ts
 function wrongRows({ fused, oracle, measure: measure2, rows: rows2 }, ratio) {
@@ -236,8 +104,8 @@ function wrongRows({ fused, oracle, measure: measure2, rows: rows2 }, ratio) {
 }
 function describeRows(output, compared, wrong, written) {
   if (wrong.length === 0) return null;
-  const named2 = wrong.map((i) => compared.rows[i]);
-  const words3 = wrong.length === compared.rows.length && wrong.length > 1 ? `all ${wrong.length} rows` : rowNames(named2);
+  const named3 = wrong.map((i) => compared.rows[i]);
+  const words3 = wrong.length === compared.rows.length && wrong.length > 1 ? `all ${wrong.length} rows` : rowNames(named3);
   const [is, was] = wrong.length === 1 ? ["is", "was"] : ["are", "were"];
   if (!written) return `${words3} of ${output} ${was} not written`;
   return `${words3} of ${output} ${is} ${fault(compared, wrong)}`;
@@ -726,11 +594,11 @@ function kernelRecord(kernel, device, recipes, dtype, limits) {
       unreached = { level: "inconclusive", detail: reason };
     },
     fail(site, message) {
-      failure ??= `${place2(site)}: ${message}`;
+      failure ??= `${place(site)}: ${message}`;
     },
     violate(site, violations) {
       const [first] = violations;
-      if (first !== void 0) violation ??= { site, detail: `${place2(site)}: ${first.detail}` };
+      if (first !== void 0) violation ??= { site, detail: `${place(site)}: ${first.detail}` };
     },
     conclude(judgement, site) {
       conclusion = judgement;
@@ -762,8 +630,8 @@ function kernelRecord(kernel, device, recipes, dtype, limits) {
     },
     result(standard) {
       const { name, op, backend } = kernel;
-      const named2 = device instanceof KernelError ? null : device.device;
-      const base = { kernel: name, op, backend, device: named2, sites: sites.size, probes, standard: standardOf(standard) };
+      const named3 = device instanceof KernelError ? null : device.device;
+      const base = { kernel: name, op, backend, device: named3, sites: sites.size, probes, standard: standardOf(standard) };
       const summary = summarise(base, entries, failure, recipes, dtype, limits, conclusion ?? (entries.length === 0 ? unreached : null));
       const result = withControl(withCanaries(withProbes(summary), canaries), control);
       if (violation !== null) return { ...result, ...worstAt(violation.site), status: "fail", detail: violation.detail };
@@ -803,13 +671,13 @@ function unjudged(fused, standard) {
   };
   return `its own standard variant already leaves the reference (${standard.detail ?? "it fails"}); ${beside[fused.status]}`;
 }
-function place2(site) {
+function place(site) {
   return site.layer === null ? site.name : `layer ${site.layer} ${site.name}`;
 }
 function summarise(base, entries, failure, recipes, dtype, limits, conclusion) {
   if (entries.length === 0) {
-    const nothing = { level: "inconclusive", detail: failure ?? NO_SITE };
-    const { level, detail: detail2 } = failure === null && conclusion !== null ? conclusion : nothing;
+    const nothing2 = { level: "inconclusive", detail: failure ?? NO_SITE };
+    const { level, detail: detail2 } = failure === null && conclusion !== null ? conclusion : nothing2;
     return { ...base, ...NOTHING_MEASURED, status: level, detail: detail2 };
   }
   const total = (value) => entries.reduce((sum, { measure: measure2 }) => sum + value(measure2), 0);
@@ -893,7 +761,7 @@ function judge({ site, output, measure: measure2, sequence }, dtype, limits) {
   const { level, detail } = judgeMeasure(measure2, dtype, limits);
   const { elements, first_non_finite: first } = measure2;
   const at = first === null ? "" : `, the first at ${tokenName(sequence, Math.floor(first * sequence.ids.length / elements))}`;
-  return { level, detail: detail === null ? null : `${place2(site)}, output ${output}: ${detail}${at}` };
+  return { level, detail: detail === null ? null : `${place(site)}, output ${output}: ${detail}${at}` };
 }
 function invisibleScale({ scale_floor }, dtype) {
   return Math.max(UNIT_ROUNDOFF[dtype] / 4, FLOAT32_ARITHMETIC, 2 * scale_floor);
@@ -964,7 +832,7 @@ async function plantCanaries(context, site, inputs, known) {
 function judgeMutant({ dtype, limits }, site, mutant, known) {
   const { eager: eager2 } = known;
   const { name } = mutant;
-  const where = `${place2(site)}, ${mutant.words}`;
+  const where = `${place(site)}, ${mutant.words}`;
   let caught = null;
   for (const [output, array] of Object.entries(mutant.outputs)) {
     const change = relativeChange(array.data, eager2[output].data);
@@ -1175,7 +1043,9 @@ function rounder(dtype) {
   };
 }
 function inRecipe(values, shape, recipe) {
-  return { data: recipe.round === "none" ? values : roundToServing(Float32Array.from(values), recipe.round), shape };
+  if (recipe.round === "none") return { data: values, shape };
+  const data = Float32Array.from(values);
+  return { data: roundsOutputs(recipe) ? roundToServing(data, recipe.round) : data, shape };
 }
 function sumOfSquares(round, roundSquare) {
   return (row, eps) => {
@@ -1247,7 +1117,8 @@ function product(x, weight, tokens, round, tile) {
   return y;
 }
 function attention(op, inputs, recipe, round, tile, normalised) {
-  const [q, k, v] = ["q", "k", "v"].map((name) => inputs[name]);
+  const q = inputs["q"];
+  const [k, v] = ["k", "v"].map((name) => cached(inputs[name], recipe));
   const [T = 0, Nq = 1, D = 1] = q.shape;
   const [S = 0, Nkv = 1] = k.shape;
   const mask = new Float64Array(T * S);
@@ -1273,6 +1144,9 @@ function attention(op, inputs, recipe, round, tile, normalised) {
     }
   }
   return { o: inRecipe(out, q.shape, recipe) };
+}
+function cached({ data, shape }, { round }) {
+  return { data: round === "none" ? data : roundToServing(Float32Array.from(data), round), shape };
 }
 function scoresOf(op, q, k, query, keyAt, mask, scores) {
   const D = q.shape[2] ?? 1;
@@ -1319,15 +1193,8 @@ function gated(name, inputs, recipe) {
   }
   const activated = Float32Array.from(gate.data, activation);
   const left = recipe.inside === "float32" ? activated : roundToServing(activated, recipe.round);
-  return {
-    y: {
-      data: roundToServing(
-        left.map((x, i) => x * up.data[i]),
-        recipe.round
-      ),
-      shape: gate.shape
-    }
-  };
+  const data = left.map((x, i) => x * up.data[i]);
+  return { y: { data: roundsOutputs(recipe) ? roundToServing(data, recipe.round) : data, shape: gate.shape } };
 }
 function erf(x) {
   const z = Math.abs(x);
@@ -1346,20 +1213,7 @@ function erf(x) {
   return Math.sign(x) * (1 - Math.exp(-z * z) / Math.sqrt(Math.PI) / fraction);
 }
 
-// src/diff/hypotheses.ts
-function hypotheses(subject, ops) {
-  const all = [
-    ...rotary(subject, ops),
-    ...norms(ops),
-    ...scales(subject, ops),
-    ...masks(subject, ops),
-    ...heads(subject),
-    ...gates(ops),
-    ...accumulations(subject.dtype),
-    hypothesis("missing_bias", "leaves out the bias", hasBias, (op, inputs, { run: run2 }) => run2(withoutBias(op), inputs))
-  ];
-  return all.filter(({ concerns }) => ops.some(concerns));
-}
+// src/diff/hypothesis.ts
 function hypothesis(code, says, concerns, change) {
   return { code, says, concerns, change: (op, inputs, call) => concerns(op) ? change(op, inputs, call) : call.run(op, inputs) };
 }
@@ -1367,19 +1221,103 @@ function withAttributes2(op, attributes2) {
   return { ...op, attributes: { ...op.attributes, ...attributes2 } };
 }
 function attributes(code, says, concerns, changed2) {
-  return hypothesis(code, says, concerns, (op, inputs, { run: run2 }) => run2(withAttributes2(op, changed2(op)), inputs));
+  return hypothesis(code, says, concerns, (op, inputs, { run }) => run(withAttributes2(op, changed2(op)), inputs));
 }
 var isRope = ({ op }) => op === "rope";
 var isAttention = ({ op }) => op === "attention";
 var isNorm = ({ op }) => op === "rms_norm" || op === "qk_norm";
-var isGate = ({ op }) => op === "silu_mul" || op === "gelu_tanh_mul";
-var BIASES = ["bias", "q_bias", "k_bias", "v_bias"];
-function hasBias({ op, weights }) {
-  return (op === "linear" || op === "qkv") && BIASES.some((name) => name in weights);
+function headDim(program) {
+  const op = program.ops.find(({ attributes: { head_dim } }) => head_dim !== void 0);
+  return Number(op?.attributes["head_dim"] ?? 0);
 }
-function withoutBias(op) {
-  return { ...op, weights: Object.fromEntries(Object.entries(op.weights).filter(([name]) => !BIASES.includes(name))) };
+function assumedHeadDim(program, config) {
+  const count = Number(config["num_attention_heads"]);
+  const assumed = program.hidden_size / count;
+  return Number.isInteger(assumed) && assumed !== headDim(program) ? assumed : null;
 }
+
+// src/diff/attention-hypotheses.ts
+function scales({ program, config }, ops) {
+  const D = headDim(program);
+  const assumed = assumedHeadDim(program, config);
+  const own = new Set(ops.filter(isAttention).map(({ attributes: { scale } }) => Number(scale)));
+  return [...own].flatMap((right) => {
+    const needs = `this model needs ${short(right)}`;
+    const candidates = [
+      [1, "scale", `does not scale the attention scores where ${needs}`],
+      [right * right, "scale", `scales the attention scores twice, by ${short(right * right)}, where ${needs}`],
+      [1 / D, "scale", `scales the attention scores by 1/head_dim (${short(1 / D)}) where ${needs}`],
+      [D ** -0.5, "scale", `scales the attention scores by 1/sqrt(head_dim) (${short(D ** -0.5)}) where ${needs}`],
+      ...assumed === null ? [] : [
+        [assumed ** -0.5, "head_dim", `takes head_dim for ${assumed} in the attention scale where this model has ${D}`]
+      ],
+      [right ** 0.5, "scale", `scales the attention scores by ${short(right ** 0.5)} where ${needs}`],
+      [
+        program.hidden_size ** -0.5,
+        "scale",
+        `scales the attention scores by 1/sqrt(hidden_size) (${short(program.hidden_size ** -0.5)}) where ${needs}`
+      ],
+      ...[64, 128, 256].map((dim) => [
+        dim ** -0.5,
+        "head_dim",
+        `takes head_dim for ${dim} in the attention scale where this model has ${D}`
+      ])
+    ];
+    const seen = /* @__PURE__ */ new Set([right]);
+    return candidates.flatMap(([scale, code, says]) => {
+      if (seen.has(scale)) return [];
+      seen.add(scale);
+      return [
+        attributes(
+          code,
+          says,
+          (op) => isAttention(op) && Number(op.attributes["scale"]) === right,
+          () => ({ scale })
+        )
+      ];
+    });
+  });
+}
+function short(value) {
+  return `${Number(value.toPrecision(4))}`;
+}
+function masks({ config }, ops) {
+  const windows = new Set(ops.filter(isAttention).map(({ attributes: { window: window2 } }) => Number(window2 ?? 0)));
+  const configured = config["sliding_window"];
+  const window = (right, wrong, says) => attributes(
+    "window",
+    says,
+    (op) => isAttention(op) && Number(op.attributes["window"] ?? 0) === right,
+    () => ({ window: wrong })
+  );
+  return [
+    attributes(
+      "mask",
+      "lets tokens see those after them: the causal mask is missing",
+      (op) => isAttention(op) && op.attributes["causal"] === true,
+      () => ({ causal: false })
+    ),
+    ...[...windows].flatMap((right) => {
+      if (right > 0) {
+        return [
+          window(right, 0, `lets tokens see all tokens before them where this layer has a window of ${right}`),
+          window(right, right + 1, `uses a window of ${right + 1} tokens where this layer needs ${right} (the token itself counts)`),
+          ...right > 1 ? [window(right, right - 1, `uses a window of ${right - 1} tokens where this layer needs ${right} (the token itself counts)`)] : []
+        ];
+      }
+      if (typeof configured !== "number" || configured < 1) return [];
+      return [window(0, configured, `uses a window of ${configured} tokens where this layer has none`)];
+    }),
+    attributes(
+      "softcap",
+      "leaves out the softcap of the attention scores",
+      (op) => isAttention(op) && Number(op.attributes["softcap"] ?? 0) > 0,
+      () => ({ softcap: 0 })
+    )
+  ];
+}
+
+// src/diff/rotary-hypotheses.ts
 var BASES = [1e4, 1e5, 15e4, 25e4, 5e5, 1e6, 5e6, 1e7];
 function rotary(subject, ops) {
   const { program } = subject;
@@ -1480,143 +1418,8 @@ function rotaryDims({ program, config }, ops) {
     ];
   });
 }
-var EPS = [0, 1e-12, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01];
-function norms(ops) {
-  const own = new Set(ops.filter(isNorm).map(({ attributes: { eps } }) => Number(eps)));
-  const offset = (wrong, says) => attributes(
-    "norm_weight_offset",
-    says,
-    (op) => isNorm(op) && Number(op.attributes["weight_offset"] ?? 0) !== wrong,
-    () => ({ weight_offset: wrong })
-  );
-  const missing2 = (names, says) => hypothesis(
-    "missing_qk_norm",
-    says,
-    ({ op }) => op === "qk_norm",
-    async (op, inputs, { run: run2 }) => ({
-      ...await run2(op, inputs),
-      ...Object.fromEntries(names.map((name) => [name, inputs[name]]))
-    })
-  );
-  return [
-    ...EPS.map(
-      (eps) => attributes(
-        "eps",
-        `adds eps ${power(eps)} to the mean square where this model needs ${[...own].map(power).join(" and ")}`,
-        (op) => isNorm(op) && Number(op.attributes["eps"]) !== eps,
-        () => ({ eps })
-      )
-    ),
-    offset(0, "multiplies by the norm weight where this model needs 1 + weight"),
-    offset(1, "multiplies by 1 + the norm weight where this model needs the weight alone"),
-    missing2(["q", "k"], "leaves out the norms of Q and K"),
-    missing2(["q"], "leaves out the norm of Q"),
-    missing2(["k"], "leaves out the norm of K"),
-    normWeight("leaves out the norm weight", () => 1),
-    normWeight("multiplies by the norm weight twice", (weight) => weight * weight)
-  ];
-}
-function power(value) {
-  return value === 0 ? "0" : value.toExponential();
-}
-function normWeight(says, factor) {
-  return hypothesis("norm_weight", says, isNorm, (op, inputs, { run: run2 }) => {
-    const offset = Number(op.attributes["weight_offset"] ?? 0);
-    const changed2 = Object.keys(op.weights).map((name) => {
-      const weight = inputs[name];
-      return [name, { data: weight.data.map((w) => factor(w + offset) - offset), shape: weight.shape }];
-    });
-    return run2(op, { ...inputs, ...Object.fromEntries(changed2) });
-  });
-}
-function scales({ program, config }, ops) {
-  const D = headDim(program);
-  const assumed = assumedHeadDim(program, config);
-  const own = new Set(ops.filter(isAttention).map(({ attributes: { scale } }) => Number(scale)));
-  return [...own].flatMap((right) => {
-    const needs = `this model needs ${short(right)}`;
-    const candidates = [
-      [1, "scale", `does not scale the attention scores where ${needs}`],
-      [right * right, "scale", `scales the attention scores twice, by ${short(right * right)}, where ${needs}`],
-      [1 / D, "scale", `scales the attention scores by 1/head_dim (${short(1 / D)}) where ${needs}`],
-      [D ** -0.5, "scale", `scales the attention scores by 1/sqrt(head_dim) (${short(D ** -0.5)}) where ${needs}`],
-      ...assumed === null ? [] : [
-        [assumed ** -0.5, "head_dim", `takes head_dim for ${assumed} in the attention scale where this model has ${D}`]
-      ],
-      [right ** 0.5, "scale", `scales the attention scores by ${short(right ** 0.5)} where ${needs}`],
-      [
-        program.hidden_size ** -0.5,
-        "scale",
-        `scales the attention scores by 1/sqrt(hidden_size) (${short(program.hidden_size ** -0.5)}) where ${needs}`
-      ],
-      ...[64, 128, 256].map((dim) => [
-        dim ** -0.5,
-        "head_dim",
-        `takes head_dim for ${dim} in the attention scale where this model has ${D}`
-      ])
-    ];
-    const seen = /* @__PURE__ */ new Set([right]);
-    return candidates.flatMap(([scale, code, says]) => {
-      if (seen.has(scale)) return [];
-      seen.add(scale);
-      return [
-        attributes(
-          code,
-          says,
-          (op) => isAttention(op) && Number(op.attributes["scale"]) === right,
-          () => ({ scale })
-        )
-      ];
-    });
-  });
-}
-function short(value) {
-  return `${Number(value.toPrecision(4))}`;
-}
-function masks({ config }, ops) {
-  const windows = new Set(ops.filter(isAttention).map(({ attributes: { window: window2 } }) => Number(window2 ?? 0)));
-  const configured = config["sliding_window"];
-  const window = (right, wrong, says) => attributes(
-    "window",
-    says,
-    (op) => isAttention(op) && Number(op.attributes["window"] ?? 0) === right,
-    () => ({ window: wrong })
-  );
-  return [
-    attributes(
-      "mask",
-      "lets tokens see those after them: the causal mask is missing",
-      (op) => isAttention(op) && op.attributes["causal"] === true,
-      () => ({ causal: false })
-    ),
-    ...[...windows].flatMap((right) => {
-      if (right > 0) {
-        return [
-          window(right, 0, `lets tokens see all tokens before them where this layer has a window of ${right}`),
-          window(right, right + 1, `uses a window of ${right + 1} tokens where this layer needs ${right} (the token itself counts)`),
-          ...right > 1 ? [window(right, right - 1, `uses a window of ${right - 1} tokens where this layer needs ${right} (the token itself counts)`)] : []
-        ];
-      }
-      if (typeof configured !== "number" || configured < 1) return [];
-      return [window(0, configured, `uses a window of ${configured} tokens where this layer has none`)];
-    }),
-    attributes(
-      "softcap",
-      "leaves out the softcap of the attention scores",
-      (op) => isAttention(op) && Number(op.attributes["softcap"] ?? 0) > 0,
-      () => ({ softcap: 0 })
-    )
-  ];
-}
-function headDim(program) {
-  const op = program.ops.find(({ attributes: { head_dim } }) => head_dim !== void 0);
-  return Number(op?.attributes["head_dim"] ?? 0);
-}
-function assumedHeadDim(program, config) {
-  const count = Number(config["num_attention_heads"]);
-  const assumed = program.hidden_size / count;
-  return Number.isInteger(assumed) && assumed !== headDim(program) ? assumed : null;
-}
+
+// src/diff/head-hypotheses.ts
 function heads({ program, config }) {
   const grouped = (op) => isAttention(op) && isGrouped(program);
   const all = [
@@ -1630,7 +1433,7 @@ function heads({ program, config }) {
       "head_mapping",
       "lets all query heads read KV head 0",
       grouped,
-      (op, inputs, { run: run2 }) => run2(op, { ...inputs, k: toHeads(inputs["k"], () => 0), v: toHeads(inputs["v"], () => 0) })
+      (op, inputs, { run }) => run(op, { ...inputs, k: toHeads(inputs["k"], () => 0), v: toHeads(inputs["v"], () => 0) })
     )
   ];
   const assumed = assumedHeadDim(program, config);
@@ -1645,14 +1448,14 @@ function isGrouped(program) {
   const { num_heads, num_kv_heads } = program.ops.find(({ attributes: { num_heads: num_heads2 } }) => num_heads2 !== void 0)?.attributes ?? {};
   return Number(num_kv_heads) > 1 && Number(num_heads) > Number(num_kv_heads);
 }
-var modulo = async (op, inputs, { run: run2 }) => {
+var modulo = async (op, inputs, { run }) => {
   const q = inputs["q"];
   const queries = q.shape[1];
   const kv = inputs["k"]?.shape[1];
   const group = queries / kv;
   const from = (n) => Math.floor(n / group) + n % group * kv;
   const place3 = (h) => h % kv * group + Math.floor(h / kv);
-  const { o } = await run2(op, { ...inputs, q: toHeads(q, from) });
+  const { o } = await run(op, { ...inputs, q: toHeads(q, from) });
   return { o: toHeads(o, place3) };
 };
 function toHeads({ data, shape }, from) {
@@ -1682,6 +1485,80 @@ async function otherHeads(program, config, size, op, inputs, call) {
     Object.entries(outputs).map(([name, { data }]) => [name, { data, shape: (name === "o" ? shapes["q"] : shapes[name])?.shape ?? [] }])
   );
 }
+
+// src/diff/norm-hypotheses.ts
+var EPS = [0, 1e-12, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01];
+function norms(ops) {
+  const own = new Set(ops.filter(isNorm).map(({ attributes: { eps } }) => Number(eps)));
+  const offset = (wrong, says) => attributes(
+    "norm_weight_offset",
+    says,
+    (op) => isNorm(op) && Number(op.attributes["weight_offset"] ?? 0) !== wrong,
+    () => ({ weight_offset: wrong })
+  );
+  const missing2 = (names, says) => hypothesis(
+    "missing_qk_norm",
+    says,
+    ({ op }) => op === "qk_norm",
+    async (op, inputs, { run }) => ({
+      ...await run(op, inputs),
+      ...Object.fromEntries(names.map((name) => [name, inputs[name]]))
+    })
+  );
+  return [
+    ...EPS.map(
+      (eps) => attributes(
+        "eps",
+        `adds eps ${power(eps)} to the mean square where this model needs ${[...own].map(power).join(" and ")}`,
+        (op) => isNorm(op) && Number(op.attributes["eps"]) !== eps,
+        () => ({ eps })
+      )
+    ),
+    offset(0, "multiplies by the norm weight where this model needs 1 + weight"),
+    offset(1, "multiplies by 1 + the norm weight where this model needs the weight alone"),
+    missing2(["q", "k"], "leaves out the norms of Q and K"),
+    missing2(["q"], "leaves out the norm of Q"),
+    missing2(["k"], "leaves out the norm of K"),
+    normWeight("leaves out the norm weight", () => 1),
+    normWeight("multiplies by the norm weight twice", (weight) => weight * weight)
+  ];
+}
+function power(value) {
+  return value === 0 ? "0" : value.toExponential();
+}
+function normWeight(says, factor) {
+  return hypothesis("norm_weight", says, isNorm, (op, inputs, { run }) => {
+    const offset = Number(op.attributes["weight_offset"] ?? 0);
+    const changed2 = Object.keys(op.weights).map((name) => {
+      const weight = inputs[name];
+      return [name, { data: weight.data.map((w) => factor(w + offset) - offset), shape: weight.shape }];
+    });
+    return run(op, { ...inputs, ...Object.fromEntries(changed2) });
+  });
+}
+
+// src/diff/hypotheses.ts
+function hypotheses(subject, ops) {
+  const all = [
+    ...rotary(subject, ops),
+    ...norms(ops),
+    ...scales(subject, ops),
+    ...masks(subject, ops),
+    ...heads(subject),
+    ...gates(ops),
+    ...accumulations(subject.dtype),
+    hypothesis("missing_bias", "leaves out the bias", hasBias, (op, inputs, { run }) => run(withoutBias(op), inputs))
+  ];
+  return all.filter(({ concerns }) => ops.some(concerns));
+}
+var BIASES = ["bias", "q_bias", "k_bias", "v_bias"];
+function hasBias({ op, weights }) {
+  return (op === "linear" || op === "qkv") && BIASES.some((name) => name in weights);
+}
+function withoutBias(op) {
+  return { ...op, weights: Object.fromEntries(Object.entries(op.weights).filter(([name]) => !BIASES.includes(name))) };
+}
+var isGate = ({ op }) => op === "silu_mul" || op === "gelu_tanh_mul";
 var GATES = { silu_mul: "SiLU", gelu_tanh_mul: "GELU (tanh)" };
 function gates(ops) {
   const own = [...new Set(ops.filter(isGate).map(({ op }) => GATES[op]))].join(" and ");
@@ -1690,7 +1567,7 @@ function gates(ops) {
     "activation",
     activates(GATES[name]),
     (op) => isGate(op) && op.op !== name,
-    (op, inputs, { run: run2 }) => run2({ ...op, op: name }, inputs)
+    (op, inputs, { run }) => run({ ...op, op: name }, inputs)
   );
   const computed = (name, words3) => hypothesis("activation", activates(words3), isGate, (_op, inputs, { recipe }) => Promise.resolve(gated(name, inputs, recipe)));
   return [
@@ -1704,7 +1581,7 @@ function gates(ops) {
       "gate_up_order",
       "activates the up projection and not the gate",
       isGate,
-      (op, inputs, { run: run2 }) => run2(op, { gate: inputs["up"], up: inputs["gate"] })
+      (op, inputs, { run }) => run(op, { gate: inputs["up"], up: inputs["gate"] })
     )
   ];
 }
@@ -1731,7 +1608,7 @@ async function findCauses(context, suspects) {
   const causes = [];
   for (const { kernel, variant, sites } of suspects.all()) {
     try {
-      const cause = await causeAt({ ...context, kept: /* @__PURE__ */ new Map() }, kernel, variant, sites);
+      const cause = await causeAt({ ...context, weights: /* @__PURE__ */ new Map() }, kernel, variant, sites);
       if (cause !== null) causes.push(cause);
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
@@ -1756,7 +1633,7 @@ async function causeAt(context, kernel, variant, sites) {
   const found = single(fits.map(({ hypothesis: hypothesis2, ratios }) => ({ hypothesis: hypothesis2, ratios, worst: Math.max(...ratios) })));
   if (found === null) return null;
   const { best, says } = found;
-  const evidence = observed.map(({ site, ratio }, i) => ({ place: place2(site), ratio: best.ratios[i], instead: ratio }));
+  const evidence = observed.map(({ site, ratio }, i) => ({ place: place(site), ratio: best.ratios[i], instead: ratio }));
   return { kernel: kernel.name, variant, code: best.hypothesis.code, message: `${says}: ${proof("accuracy_ratio", evidence)}` };
 }
 var AS_GOOD = 1.1;
@@ -1850,13 +1727,13 @@ async function judged(context, change, { site, inputs, sequence, outputs }) {
   const oracle = await runSite(by, site, ORACLE, inputs, sequence);
   const recipes = [];
   for (const recipe of distinctRecipes(validRecipes(dtype), ops)) recipes.push(await runSite(by, site, recipe, inputs, sequence));
-  const measures = Object.entries(outputs).map(
+  const measures2 = Object.entries(outputs).map(
     ([name, output]) => measure(output.data, yardstickOf(name, oracle, recipes, dtype))
   );
-  const total = (value) => measures.reduce((sum, each) => sum + value(each), 0);
+  const total = (value) => measures2.reduce((sum, each) => sum + value(each), 0);
   return {
-    level: measures.every((each) => judgeMeasure(each, dtype, limits).level === "pass") ? "pass" : "off",
-    ratio: Math.max(...measures.map((each) => each.non_finite > 0 ? NaN : accuracyRatio(each))),
+    level: measures2.every((each) => judgeMeasure(each, dtype, limits).level === "pass") ? "pass" : "off",
+    ratio: Math.max(...measures2.map((each) => each.non_finite > 0 ? NaN : accuracyRatio(each))),
     equal: Math.max(...recipes.map((_, i) => total(({ equal_to }) => equal_to[i]))) / total(({ elements }) => elements)
   };
 }
@@ -1879,7 +1756,7 @@ async function identityControl(context, site, inputs, known) {
   if (equal < elements) wrong ??= `${elements - equal} of ${elements} elements differ, by up to ${difference2.toPrecision(2)}`;
   const figures = { max_abs_diff: difference2, bitwise_equal: equal / elements };
   const passes = `all ${elements} elements the same, accuracy_ratio ${ratio.toFixed(2)}`;
-  return { level: site.op, passed: wrong === null, ...figures, detail: `${place2(site)}: ${wrong ?? passes}` };
+  return { level: site.op, passed: wrong === null, ...figures, detail: `${place(site)}: ${wrong ?? passes}` };
 }
 function modelControl(logits, names, context) {
   const { sequence, limits } = context;
@@ -1899,97 +1776,139 @@ function controlled(level, control) {
   return { ...level, status: "inconclusive", detail: `identity control: a correct implementation would not pass: ${control.detail}` };
 }
 
-// src/diff/compare-sites.ts
-async function compareSites(diff2, placements) {
-  const references = /* @__PURE__ */ new Map();
-  const context = { ...diff2, kept: /* @__PURE__ */ new Map() };
-  for (const { kernel, site } of placements) {
-    const record = diff2.records.get(kernel);
-    const inputs = laneInputs(site, diff2.eagerLane);
-    const given = { ...inputs, ...await siteWeights(context, site) };
-    const begun = Promise.resolve(references.get(site.op) ?? referenceAt(context, site, inputs));
-    begun.catch(() => void 0);
-    const called = await answerOf(diff2, kernel, site, given, "fused", record);
-    if (called === null) continue;
-    const standard = diff2.standards.get(kernel);
-    const own = standard === void 0 || standard.failed ? null : await answerOf(diff2, kernel, site, given, "standard", standard);
-    const known = await begun;
-    references.set(site.op, known);
-    if (diff2.canariesAt.get(site.op) === site.start) {
-      record.watched(known.canaries ??= await canariesAt(context, site, inputs, known));
-      const control = diff2.controls.get(site.op) ?? await identityControl(context, site, inputs, known);
-      diff2.controls.set(site.op, control);
-      record.controlled(control);
-    }
-    const compare = (variant, to, answered) => {
-      to.violate(site, answered.violations);
-      for (const [name, output] of Object.entries(answered.outputs)) {
-        const measured = measure(output.data, known.yardsticks[name]);
-        to.add(site, name, measured, diff2.sequence);
-        if (judgeMeasure(measured, diff2.dtype, diff2.limits).level !== "pass")
-          diff2.suspects.note(kernel, variant, { site, inputs, ratio: accuracyRatio(measured) });
+// src/diff/generator.ts
+import { resolve } from "node:path";
+
+// src/kernels/sites.ts
+function besideProgram(op) {
+  const none = /* @__PURE__ */ new Map();
+  return { op, start: 0, end: 0, layer: null, name: "model", inputs: none, weights: none, outputs: none, attributes: {} };
+}
+function findSites(program, op, config = {}) {
+  const contract = CONTRACTS.get(op);
+  if (contract === void 0) throw new Error(`no contract ${op}`);
+  if (contract.stands_for === "model") return [];
+  if (contract.stands_for === "layer") return layerSites(program, op, scalars(config));
+  const consumers = countConsumers(program);
+  const sites = [];
+  for (let start = 0; start + contract.steps.length <= program.ops.length; start++) {
+    const site = matchAt(program, op, contract, start, consumers);
+    if (site !== null) sites.push(site);
+  }
+  return sites;
+}
+var MAX_WORD = 256;
+function scalars(config) {
+  const isScalar = (entry) => {
+    const [, value] = entry;
+    return typeof value === "boolean" || typeof value === "number" || typeof value === "string" && value.length <= MAX_WORD;
+  };
+  return Object.fromEntries(Object.entries(config).filter(isScalar));
+}
+function layerSites(program, op, settings) {
+  return program.layer_outputs.map((output, layer) => {
+    const start = program.ops.findIndex((each) => each.layer === layer);
+    const ops = program.ops.filter((each) => each.layer === layer);
+    const made = new Set(ops.flatMap(({ outputs }) => Object.values(outputs)));
+    const inputs = /* @__PURE__ */ new Map();
+    const weights = /* @__PURE__ */ new Map();
+    const attributes2 = { ...settings };
+    for (const each of ops) {
+      for (const value of Object.values(each.inputs)) {
+        if (!made.has(value)) inputs.set(value.startsWith("cos:") ? "cos" : value.startsWith("sin:") ? "sin" : "x", value);
       }
-    };
-    compare("fused", record, called);
-    if (standard !== void 0 && own !== null) compare("standard", standard, own);
-  }
-}
-async function referenceAt(diff2, site, inputs) {
-  const { dtype, recipes, program, sequence } = diff2;
-  const eager2 = laneOutputs(site, diff2.eagerLane);
-  const ops = program.ops.slice(site.start, site.end + 1);
-  const kinds = ops.map(({ op }) => op);
-  const outputs = [...site.outputs.keys()];
-  const { tensors } = await remembered(
-    diff2.keeper,
-    () => ({ what: "site", depends: { dtype, recipes, ops, ...namesOf(site), prompts: sequence.segments }, tensors: inputs }),
-    async () => {
-      const run2 = (recipe) => runSite(diff2, site, recipe, inputs, sequence);
-      const [, ...others] = distinctRecipes(recipes, kinds);
-      const [oracle, ...made] = await Promise.all([ORACLE, ...others].map(run2));
-      const entries = outputs.flatMap((name) => {
-        const all = [eager2, ...made].map((values) => values[name]?.data);
-        const floors = Float64Array.from(floorsOf(oracle[name]?.data, all, dtype));
-        return [
-          [`oracle ${name}`, oracle[name]],
-          [`floors ${name}`, { data: floors, shape: [floors.length] }],
-          ...others.map((recipe, i) => [`${recipe.name} ${name}`, made[i]?.[name]])
-        ];
-      });
-      return { tensors: Object.fromEntries(entries), note: null };
+      for (const ref of Object.values(each.weights)) weights.set(ref.tensor, [wholeTensor(ref)]);
+      Object.assign(attributes2, attributesOf(each));
     }
-  );
-  const yardsticks = outputs.map((name) => {
-    const all = recipes.map(
-      (recipe) => (tensors[`${sameRecipe(recipes, recipe, kinds).name} ${name}`] ?? eager2[name])?.data
-    );
-    return [name, yardstick(tensors[`oracle ${name}`]?.data, all, dtype, [...tensors[`floors ${name}`]?.data ?? []])];
+    attributes2["layer_idx"] = layer;
+    return { op, start, end: start + ops.length - 1, layer, name: "layer", inputs, weights, outputs: /* @__PURE__ */ new Map([["y", output]]), attributes: attributes2 };
   });
-  return { eager: eager2, yardsticks: Object.fromEntries(yardsticks) };
 }
-async function canariesAt(diff2, site, inputs, known) {
-  const { dtype, recipes, limits, program, sequence } = diff2;
-  const ops = program.ops.slice(site.start, site.end + 1);
-  const depends = { dtype, recipes, limits, ops, ...namesOf(site), place: place2(site), prompts: sequence.segments };
-  const { note } = await remembered(
-    diff2.keeper,
-    () => ({ what: "canaries", depends, tensors: inputs }),
-    async () => ({ tensors: {}, note: await plantCanaries(diff2, site, inputs, known) })
-  );
-  return note;
+function attributesOf(op) {
+  return op.op.endsWith("_mul") ? { activation: op.op.slice(0, -"_mul".length) } : op.attributes;
 }
-async function answerOf(diff2, kernel, site, inputs, variant, record) {
-  try {
-    return await callKernel(diff2, kernel, site, inputs, diff2.sequence, variant);
-  } catch (error) {
-    if (!(error instanceof KernelError)) throw error;
-    record.fail(site, error.message);
-    return null;
+function countConsumers(program) {
+  const consumers = /* @__PURE__ */ new Map();
+  for (const op of program.ops) for (const value of Object.values(op.inputs)) consumers.set(value, (consumers.get(value) ?? 0) + 1);
+  return consumers;
+}
+function matchAt(program, name, contract, start, consumers) {
+  const bound = /* @__PURE__ */ new Map();
+  const inputs = /* @__PURE__ */ new Map();
+  const outputs = /* @__PURE__ */ new Map();
+  const weights = /* @__PURE__ */ new Map();
+  const attributes2 = {};
+  const inside = /* @__PURE__ */ new Map();
+  for (const [k, step] of contract.steps.entries()) {
+    const op = program.ops[start + k];
+    if (!(typeof step.op === "string" ? [step.op] : step.op).includes(op.op)) return null;
+    for (const [tensor, contractTensor] of Object.entries(step.inputs)) {
+      const value = op.inputs[tensor];
+      const known = bound.get(contractTensor);
+      if (known === void 0) {
+        if (contractTensor.startsWith("#")) return null;
+        bound.set(contractTensor, value);
+        inputs.set(contractTensor, value);
+      } else if (known !== value) return null;
+      inside.set(value, (inside.get(value) ?? 0) + 1);
+    }
+    if (!bindWeights(step, op, weights)) return null;
+    for (const [tensor, contractTensor] of Object.entries(step.outputs)) {
+      const value = op.outputs[tensor];
+      bound.set(contractTensor, value);
+      if (!contractTensor.startsWith("#")) outputs.set(contractTensor, value);
+    }
+    for (const { name: attribute } of contract.attributes) {
+      const value = attributesOf(op)[attribute];
+      if (value !== void 0) attributes2[attribute] = value;
+    }
   }
+  const escapes = [...bound].some(([tensor, value]) => tensor.startsWith("#") && inside.get(value) !== consumers.get(value));
+  if (escapes || [...outputs.values()].includes(program.logits)) return null;
+  const end = start + contract.steps.length - 1;
+  const last = program.ops[end];
+  return { op: name, start, end, layer: last.layer, name: last.site, inputs, weights, outputs, attributes: attributes2 };
+}
+function bindWeights(step, op, weights) {
+  const used = /* @__PURE__ */ new Set();
+  const bind = (tensor, names) => {
+    weights.set(
+      tensor,
+      names.map((name) => op.weights[name])
+    );
+    for (const name of names) used.add(name);
+  };
+  for (const [tensor, names] of Object.entries(step.weights ?? {})) bind(tensor, names);
+  for (const [tensor, names] of Object.entries(step.optional ?? {})) if (names.every((name) => name in op.weights)) bind(tensor, names);
+  return Object.keys(op.weights).every((name) => used.has(name));
+}
+function assemble(kernels, sitesOf) {
+  const byName = [...kernels].filter((kernel) => sitesOf(kernel).length > 0).sort((a, b) => a.name < b.name ? -1 : 1);
+  if (byName.length === 0) return [];
+  const models = [place2(byName, sitesOf, null)];
+  for (const kernel of byName) {
+    if (!models.some((model) => model.some((placement) => placement.kernel === kernel))) models.push(place2(byName, sitesOf, kernel));
+  }
+  return models;
+}
+function place2(kernels, sitesOf, preferred) {
+  const candidates = kernels.flatMap((kernel) => sitesOf(kernel).map((site) => ({ kernel, site })));
+  const rank = ({ kernel }) => kernel === preferred ? 0 : 1;
+  const length = ({ site }) => site.end - site.start;
+  candidates.sort((a, b) => rank(a) - rank(b) || length(b) - length(a));
+  const taken = /* @__PURE__ */ new Set();
+  const placed2 = [];
+  for (const candidate of candidates) {
+    const { start, end } = candidate.site;
+    const indices = Array.from({ length: end - start + 1 }, (_, i) => start + i);
+    if (indices.some((index) => taken.has(index))) continue;
+    for (const index of indices) taken.add(index);
+    placed2.push(candidate);
+  }
+  return placed2.sort((a, b) => a.site.start - b.site.start);
 }
 
 // src/diff/generator.ts
-import { resolve } from "node:path";
 function isGenerator({ op }) {
   return op === "generate";
 }
@@ -2100,178 +2019,6 @@ function levelOf({ recipes, limits }, tokens) {
     responsible: null,
     layers: []
   };
-}
-
-// src/diff/performance.ts
-var REPEATS = 20;
-var BUDGET_MS = 1e3;
-function timedSite(program, sites) {
-  const middle = program.num_hidden_layers >> 1;
-  return sites.find(({ layer }) => layer === middle) ?? sites[0];
-}
-async function measurePerformance(context, timed) {
-  const kernels = [];
-  let rate = null;
-  for (const each of timed) {
-    const { time, made } = await timeOne(context, each);
-    kernels.push(time);
-    if ("input_ids" in each.inputs) rate ??= tokensPerSecond(time, made);
-  }
-  return { kernels, tokens_per_second: rate };
-}
-function tokensPerSecond({ fused_us, standard_us }, tokens) {
-  const rate = (us) => us === null || us === 0 ? null : tokens / (us / 1e6);
-  return { fused: rate(fused_us), standard: rate(standard_us) };
-}
-async function timeOne(context, { kernel, device, site, inputs: all }) {
-  const { inputs, tokens } = longestPrompt(site, all, context.sequence);
-  const kept = {
-    ...context,
-    kept: /* @__PURE__ */ new Map(),
-    sequence: { ids: context.sequence.ids, segments: [{ start: 0, end: tokens }] }
-  };
-  const base = { kernel: kernel.name, site: site.name, layer: site.layer, tokens };
-  const nothing = { fused_us: null, standard_us: null, speedup: null, timer: null, standard: null };
-  let fused;
-  let call;
-  try {
-    call = {
-      inputs: { ...inputs, ...await siteWeights(kept, site) },
-      attributes: site.attributes,
-      dtype: context.dtype,
-      variant: "fused"
-    };
-    fused = await timeKernel(kernel, call);
-  } catch (error) {
-    return { time: { ...base, ...nothing, note: `the timed call failed: ${words(error)}` }, made: tokens };
-  }
-  const made = kernel.op === "generate" ? fused.outputs["output_ids"]?.data.length ?? 0 : tokens;
-  const { us, timer } = fused;
-  const measured = { ...base, ...nothing, fused_us: us, timer };
-  const transport = timer === "wall" && kernel.backend !== "onnxruntime" ? "the clock holds the way of the tensors to the kernel and back too" : null;
-  try {
-    const standard = device.variants.includes("standard") ? { kind: "own", ...await timeKernel(kernel, { ...call, variant: "standard" }) } : { kind: "unfused chain", ...await timeChain(kept, kernel, device, site, inputs) };
-    if (standard.timer !== timer) {
-      const note = `fused was timed by the ${timer} clock and standard by the ${standard.timer} clock, which do not compare`;
-      return { time: { ...measured, standard: standard.kind, note }, made };
-    }
-    const speedup = us > 0 ? standard.us / us : null;
-    return { time: { ...measured, standard_us: standard.us, speedup, standard: standard.kind, note: transport }, made };
-  } catch (error) {
-    const note = error instanceof NoChain ? error.message : `the standard could not be timed: ${words(error)}`;
-    return { time: { ...measured, note: transport === null ? note : `${note}; ${transport}` }, made };
-  }
-}
-var NoChain = class extends Error {
-};
-function words(error) {
-  return error instanceof Error ? error.message : String(error);
-}
-function longestPrompt(site, all, { segments, ids }) {
-  const given = all["input_ids"];
-  if (given !== void 0) return { inputs: all, tokens: given.data.length };
-  if (!seesOtherTokens(site)) return { inputs: all, tokens: ids.length };
-  const { start, end } = segments.reduce(
-    (longest, segment) => segment.end - segment.start > longest.end - longest.start ? segment : longest
-  );
-  return {
-    inputs: Object.fromEntries(Object.entries(all).map(([name, array]) => [name, rows(array, start, end)])),
-    tokens: end - start
-  };
-}
-async function timeKernel(kernel, call) {
-  const from = performance.now();
-  const first = await kernel.run({ ...call, repeat: 1 });
-  const once = performance.now() - from;
-  const repeat = repeats(once);
-  const { outputs, time_us } = repeat === 1 ? first : await kernel.run({ ...call, repeat });
-  if (time_us !== null) return { us: time_us, timer: kernel.backend === "onnxruntime" ? "wall" : "device", outputs };
-  return { us: await median(repeat, once, () => kernel.run({ ...call, repeat: 1 })), timer: "wall", outputs };
-}
-function repeats(onceMs) {
-  return Math.min(REPEATS, Math.max(1, Math.floor(BUDGET_MS / onceMs)));
-}
-async function median(repeat, onceMs, run2) {
-  const times = repeat === 1 ? [onceMs] : [];
-  for (let i = 0; repeat > 1 && i < repeat; i++) {
-    const from = performance.now();
-    await run2();
-    times.push(performance.now() - from);
-  }
-  times.sort((a, b) => a - b);
-  return times[times.length >> 1] * 1e3;
-}
-function timeChain(context, kernel, device, site, given) {
-  if ("input_ids" in given)
-    return Promise.reject(new NoChain("a whole model is compared with its own standard variant only, and it offers none"));
-  const inputs = given;
-  if (kernel.backend === "cuda") return timeCudaChain(context, kernel, site, inputs);
-  if (kernel.backend === "onnxruntime" && !device.gpu) return timeReference(context, site, inputs);
-  const why = kernel.backend === "command" ? "a command that offers no standard variant is compared with nothing: its device is not known" : `there are no unfused ops of ours for ONNX Runtime on ${device.device}`;
-  return Promise.reject(new NoChain(why));
-}
-async function timeReference(context, site, inputs) {
-  const run2 = () => runSite(context, site, eager("float32"), inputs, context.sequence);
-  await run2();
-  const from = performance.now();
-  await run2();
-  const once = performance.now() - from;
-  return { us: await median(repeats(once), once, run2), timer: "wall" };
-}
-async function timeCudaChain(context, kernel, site, inputs) {
-  const steps = chainOf(context.program, site, context.unfused, kernel);
-  const values = new Map([...site.inputs].map(([name, value]) => [value, inputs[name]]));
-  let us = 0;
-  for (const { kernel: unfused, site: step, shape } of steps) {
-    await unfused.start();
-    const given = Object.fromEntries([...step.inputs].map(([name, value]) => [name, asInput(name, values.get(value))]));
-    const weights = await siteWeights(context, step);
-    const { dtype } = context;
-    const timed = await timeKernel(unfused, { inputs: { ...given, ...weights }, attributes: step.attributes, dtype, variant: "fused" });
-    if (timed.timer !== "device") throw new KernelError(`${unfused.name} gave no time`);
-    us += timed.us;
-    for (const [name, value] of step.outputs) {
-      const output = timed.outputs[name];
-      values.set(value, shape === null ? output : { data: output.data, shape: shape(output.shape[0] ?? 0) });
-    }
-  }
-  return { us, timer: "device" };
-}
-function asInput(name, tensor) {
-  const tokens = tensor.shape[0] ?? 1;
-  return name === "x" ? { data: tensor.data, shape: [tokens, tensor.data.length / tokens] } : tensor;
-}
-function chainOf(program, site, unfused, kernel) {
-  const linear = unfused.find(({ op }) => op === "linear");
-  const usable = unfused.filter(({ name }) => name !== unfusedName(kernel.name));
-  const candidates = usable.flatMap((each) => findSites(program, each.op).map((found) => ({ kernel: each, site: found, shape: null }))).filter(({ site: { start, end } }) => start >= site.start && end <= site.end && (end - start < site.end - site.start || start === end)).sort((a, b) => a.site.end - a.site.start - (b.site.end - b.site.start));
-  const steps = [];
-  for (let index = site.start; index <= site.end; ) {
-    const op = program.ops[index];
-    const found = op.op === "qkv" && linear !== void 0 ? projections(op, index, linear) : candidates.filter(({ site: { start } }) => start === index).slice(0, 1);
-    const last = found.at(-1);
-    if (last === void 0) throw new NoChain(`there is no unfused CUDA kernel of ours for ${op.op} in this dtype`);
-    steps.push(...found);
-    index = last.site.end + 1;
-  }
-  return steps;
-}
-function projections(op, index, kernel) {
-  return matrices(op).map(({ ref, bias, output, shape }) => ({
-    kernel,
-    shape,
-    site: {
-      op: "linear",
-      start: index,
-      end: index,
-      layer: op.layer,
-      name: op.site,
-      inputs: /* @__PURE__ */ new Map([["x", op.inputs["x"]]]),
-      weights: new Map([["weight", [ref]], ...bias === void 0 ? [] : [["bias", [bias]]]]),
-      outputs: /* @__PURE__ */ new Map([["y", output]]),
-      attributes: {}
-    }
-  }));
 }
 
 // src/diff/model-causes.ts
@@ -2401,6 +2148,531 @@ async function walkLanes({ checkpoint, dtype, runner: runner2 }, program, { sequ
   });
 }
 
+// src/diff/whole-model.ts
+import { resolve as resolve2 } from "node:path";
+function isWholeModel({ op }) {
+  return op === LOGITS.op;
+}
+var LOGITS = besideProgram("model");
+function wholeModel(kernel, record, options) {
+  const { program, dtype, sequence } = options;
+  const attributes2 = { model_path: resolve2(options.model), vocab_size: program.vocab_size };
+  const inputsOf = ({ start, end }) => ({
+    input_ids: { data: Int32Array.from(sequence.ids.slice(start, end)), shape: [end - start] }
+  });
+  const longest = sequence.segments.reduce((most, segment) => segment.end - segment.start > most.end - most.start ? segment : most);
+  let logits = [];
+  let failure = null;
+  return {
+    kernel,
+    call: { site: { ...LOGITS, attributes: attributes2 }, inputs: inputsOf(longest) },
+    get failure() {
+      return failure;
+    },
+    async run() {
+      try {
+        for (const segment of sequence.segments) {
+          const answer = await kernel.run({ inputs: inputsOf(segment), attributes: attributes2, dtype, variant: "fused", repeat: 1 });
+          record.violate(LOGITS, answer.violations);
+          logits.push(answer.outputs["logits"]?.data);
+        }
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error;
+        logits = [];
+        failure = `${kernel.name}: ${error.message}`;
+        record.fail(LOGITS, error.message);
+      }
+    },
+    block(start, [oracle, ...recipes]) {
+      const eager2 = recipes[0];
+      if (failure !== null) return eager2;
+      const [tokens = 0, width = 0] = eager2.shape;
+      const data = new Float32Array(tokens * width);
+      for (const [i, segment] of sequence.segments.entries()) {
+        const own = logits[i];
+        for (let t = segment.start; t < segment.end; t++) {
+          const row = (t - segment.start) * program.vocab_size;
+          data.set(own.subarray(row + start, row + start + width), t * width);
+        }
+      }
+      const others = recipes.map((recipe) => recipe.data);
+      record.add(LOGITS, "logits", measure(data, yardstick(oracle?.data, others, dtype)), sequence);
+      return { data, shape: [tokens, width] };
+    }
+  };
+}
+async function logitsOf2({ kernel, call }, ids, dtype) {
+  const inputs = { input_ids: { data: Int32Array.from(ids), shape: [ids.length] } };
+  const answer = await kernel.run({ inputs, attributes: call.site.attributes, dtype, variant: "fused", repeat: 1 });
+  return answer.outputs["logits"];
+}
+
+// src/diff/conclusion.ts
+async function conclude(diff2, through) {
+  const { recipes, records, assemblies, models, started, limits } = diff2;
+  const { logits, targets } = through;
+  const names = recipes.map(({ name }) => name);
+  const noiseLanes = recipes.map((_, i) => i);
+  const summary = logits.summarise(noiseLanes, limits.decisive_margin);
+  const control = modelControl(summary, names, diff2);
+  const overflow = diff2.overflow.found;
+  const levelOf2 = modelLevels({
+    ...diff2,
+    ...through,
+    recipes: names,
+    logits: summary,
+    assemblies: [
+      ...assemblies.map(({ placements: placements2, failures }) => ({ placements: placements2, failure: failures[0] ?? overflow })),
+      ...models.map(({ failure }) => ({ placements: [], failure: failure ?? overflow })),
+      { placements: [], failure: null }
+    ],
+    injected: (placement) => records.get(placement.kernel)?.injected(placement.site) ?? null
+  });
+  const watched = modelCanary(levelOf2.pop());
+  for (const [i, { kernel }] of models.entries()) {
+    records.get(kernel)?.conclude(modelJudgement(levelOf2[assemblies.length + i], limits));
+  }
+  const generators = [];
+  for (const kernel of started.filter(isGenerator))
+    generators.push(await judgeGenerator(diff2, kernel, records.get(kernel)));
+  levelOf2.push(...generators.map(({ level }) => level));
+  const noises = logits.perPosition(noiseLanes).map((position) => position.noise);
+  const rest = {
+    causes: await causesOf(diff2, levelOf2.slice(assemblies.length)),
+    timed: timedCalls(diff2, through, generators),
+    noise: [...noises].sort((a, b) => a - b)[noises.length >> 1]
+  };
+  const worst = worstLevel(levelOf2);
+  if (worst === null) return { ...rest, model: null, canaries: [], controls: [], writes: null };
+  const placements = assemblies[levelOf2.indexOf(worst)]?.placements;
+  const explained = placements === void 0 ? worst : await withResponsible(diff2, worst, placements, targets, noises);
+  return {
+    ...rest,
+    model: controlled(watched.judged(explained), control),
+    canaries: watched.canaries,
+    controls: control === null ? [] : [control],
+    writes: writers(diff2, generators)[levelOf2.indexOf(worst)] ?? null
+  };
+}
+function timedCalls({ timed, models, records, devices }, { inputs }, generators) {
+  const placed2 = timed.map(({ kernel, site }) => ({ kernel, site, inputs: inputs.get(site) }));
+  const whole = [...models, ...generators].map(({ kernel, call }) => ({ kernel, ...call }));
+  return [...placed2, ...whole].flatMap(({ kernel, site, inputs: given }) => {
+    const device = devices.get(kernel);
+    const ran = device !== void 0 && !(device instanceof KernelError) && !records.get(kernel).failed;
+    return ran && given !== void 0 ? [{ kernel, device, site, inputs: given }] : [];
+  });
+}
+function writers({ assemblies, models, dtype }, generators) {
+  return [
+    ...assemblies.map(({ placements, failures }) => failures.length === 0 ? { kind: "sites", placements } : null),
+    ...models.map(
+      (each) => each.failure === null ? { kind: "model", logits: (ids) => logitsOf2(each, ids, dtype) } : null
+    ),
+    ...generators.map(({ texts }) => texts === null ? null : { kind: "texts", texts })
+  ];
+}
+async function causesOf(diff2, levels) {
+  const causes = await findCauses(diff2, diff2.suspects);
+  for (const [i, model] of diff2.models.entries()) {
+    const cause = levels[i]?.status === "fail" || levels[i]?.status === "warn" ? await findModelCause(diff2, model) : null;
+    if (cause !== null) causes.push(cause);
+  }
+  return causes;
+}
+async function withResponsible(diff2, level, placements, targets, noise) {
+  if (level.status !== "fail" && level.status !== "warn") return level;
+  const responsible = await findResponsible({
+    placements,
+    full: { reproduces: true, kl_ratio: level.kl_ratio },
+    fails: ({ kernel, site }) => diff2.records.get(kernel).fails(site),
+    trial: walkTrial({ ...diff2, level, targets, noise })
+  });
+  return { ...level, responsible };
+}
+
+// src/diff/compare-sites.ts
+async function compareSites(diff2, placements) {
+  const references = /* @__PURE__ */ new Map();
+  const context = { ...diff2, weights: /* @__PURE__ */ new Map() };
+  for (const { kernel, site } of placements) {
+    const record = diff2.records.get(kernel);
+    const inputs = laneInputs(site, diff2.eagerLane);
+    const given = { ...inputs, ...await siteWeights(context, site) };
+    const reference = references.get(site.op) ?? await siteReference(context, site, inputs);
+    references.set(site.op, reference);
+    const called = await answerOf(diff2, kernel, site, given, "fused", record);
+    if (called === null) continue;
+    const standard = diff2.standards.get(kernel);
+    const own = standard === void 0 || standard.failed ? null : await answerOf(diff2, kernel, site, given, "standard", standard);
+    if (diff2.canariesAt.get(site.op) === site.start) {
+      record.watched(await reference.canaries());
+      const control = diff2.controls.get(site.op) ?? await identityControl(context, site, inputs, await reference.known());
+      diff2.controls.set(site.op, control);
+      record.controlled(control);
+    }
+    const compare = async (variant, to, answered) => {
+      to.violate(site, answered.violations);
+      for (const [name, measured] of Object.entries(await measures(context, reference, { kernel, variant }, answered.outputs))) {
+        to.add(site, name, measured, diff2.sequence);
+        if (judgeMeasure(measured, diff2.dtype, diff2.limits).level !== "pass")
+          diff2.suspects.note(kernel, variant, { site, inputs, ratio: accuracyRatio(measured) });
+      }
+    };
+    await compare("fused", record, called);
+    if (standard !== void 0 && own !== null) await compare("standard", standard, own);
+  }
+}
+async function siteReference(diff2, site, inputs) {
+  const { dtype, recipes, limits, program, sequence, keeper } = diff2;
+  const ops = program.ops.slice(site.start, site.end + 1);
+  const depends = { dtype, recipes, ops, ...namesOf(site), prompts: sequence.segments };
+  const name = keeper === null || keeper === void 0 ? "" : digest({ what: "site", depends, tensors: inputs });
+  const key = { what: "site", depends: { name }, tensors: {} };
+  const eager2 = laneOutputs(site, diff2.eagerLane);
+  let known;
+  const once2 = () => known ??= knownOutputs(diff2, site, inputs, eager2, key);
+  if (await keeper?.has(key) !== true) once2().catch(() => void 0);
+  let canaries;
+  const planted = async () => {
+    const made = async () => ({ tensors: {}, note: await plantCanaries(diff2, site, inputs, await once2()) });
+    const { note } = await remembered(
+      keeper,
+      () => ({ what: "canaries", depends: { name, limits, place: place(site) }, tensors: {} }),
+      made
+    );
+    return note;
+  };
+  return { name, known: once2, canaries: () => canaries ??= planted() };
+}
+async function knownOutputs(diff2, site, inputs, eager2, key) {
+  const { dtype, recipes, program, sequence } = diff2;
+  const kinds = program.ops.slice(site.start, site.end + 1).map(({ op }) => op);
+  const outputs = [...site.outputs.keys()];
+  const { tensors } = await remembered(
+    diff2.keeper,
+    () => key,
+    async () => {
+      const run = (recipe) => runSite(diff2, site, recipe, inputs, sequence);
+      const [, ...others] = distinctRecipes(recipes, kinds);
+      const [oracle, ...made] = await Promise.all([ORACLE, ...others].map(run));
+      const entries = outputs.flatMap((name) => {
+        const all = [eager2, ...made].map((values) => values[name]?.data);
+        const floors = Float64Array.from(floorsOf(oracle[name]?.data, all, dtype));
+        return [
+          [`oracle ${name}`, oracle[name]],
+          [`floors ${name}`, { data: floors, shape: [floors.length] }],
+          ...others.map((recipe, i) => [`${recipe.name} ${name}`, made[i]?.[name]])
+        ];
+      });
+      return { tensors: Object.fromEntries(entries), note: null };
+    }
+  );
+  const yardsticks = outputs.map((name) => {
+    const all = recipes.map(
+      (recipe) => (tensors[`${sameRecipe(recipes, recipe, kinds).name} ${name}`] ?? eager2[name])?.data
+    );
+    return [name, yardstick(tensors[`oracle ${name}`]?.data, all, dtype, [...tensors[`floors ${name}`]?.data ?? []])];
+  });
+  return { eager: eager2, yardsticks: Object.fromEntries(yardsticks) };
+}
+async function measures({ keeper }, { name: site, known }, by, outputs) {
+  const key = () => ({
+    what: "measures",
+    depends: { site, kernel: by.kernel.name, variant: by.variant },
+    tensors: outputs,
+    last: true
+  });
+  const { note } = await remembered(keeper, key, async () => {
+    const { yardsticks } = await known();
+    const entries = Object.entries(outputs).map(([name, { data }]) => [
+      name,
+      measure(data, yardsticks[name])
+    ]);
+    return { tensors: {}, note: Object.fromEntries(entries) };
+  });
+  return note;
+}
+async function answerOf(diff2, kernel, site, inputs, variant, record) {
+  try {
+    return await callKernel(diff2, kernel, site, inputs, diff2.sequence, variant);
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    record.fail(site, error.message);
+    return null;
+  }
+}
+
+// src/diff/go-through.ts
+async function goThrough(diff2) {
+  const { program, sequence, sitesAt, records, timed, recipes, models } = diff2;
+  const layers = layerMeter(program, diff2.lanes);
+  const beside = layerMeter(program, [diff2.lanes[0], ...diff2.perturbed === null ? [] : [diff2.perturbed.lane]]);
+  const targets = nextTokens(sequence);
+  const logits = logitsMeter(diff2.lanes.length + models.length + 1, targets);
+  const looksBack = [...[...sitesAt.values()].flat(), ...timed, ...placed(diff2)].map(({ site }) => site);
+  const inputs = /* @__PURE__ */ new Map();
+  const lanes = [...diff2.lanes, ...diff2.perturbed === null ? [] : [diff2.perturbed.lane]];
+  let comparing = Promise.resolve();
+  await walk({
+    ...diff2,
+    lanes,
+    scanAll: true,
+    keep: lookedAt(looksBack),
+    beforeStandIns: () => comparing,
+    // Whole models are compared with the logits themselves.
+    ...models.length === 0 ? { sums: sumsOf(diff2, logits) } : {},
+    async afterOp(index, op) {
+      diff2.overflow.afterOp(op);
+      const here = diff2.overflow.found === null ? sitesAt.get(index) : void 0;
+      if (here !== void 0) {
+        await comparing;
+        const sound = here.filter(({ kernel }) => !records.get(kernel).failed);
+        comparing = compareSites({ ...diff2, eagerLane: { ...diff2.eagerLane, values: new Map(diff2.eagerLane.values) } }, sound);
+        comparing.catch(() => void 0);
+      }
+      for (const { site } of timed) if (site.end === index) inputs.set(site, laneInputs(site, diff2.eagerLane));
+      if (diff2.perturbed?.site.end === index) await comparing.then(() => diff2.perturbed?.perturb(injectedAt(diff2, diff2.perturbed.site)));
+      for (const meter of [layers, beside]) meter.afterOp(op);
+      if (index === program.ops.length - 2) for (const model of models) await model.run();
+      if (op.layer !== null && program.ops[index + 1]?.layer !== op.layer) diff2.onLayer?.(op.layer);
+    },
+    logits(start, blocks) {
+      const compared = blocks.slice(0, 1 + recipes.length);
+      logits.add(start, [...blocks, ...models.map((model) => model.block(start, compared)), zeroLogits(blocks)]);
+    }
+  }).finally(() => comparing);
+  return { layers, logits, targets, inputs, sensitivity: diff2.perturbed?.sensitivity(beside.final[0]) ?? null };
+}
+function placed({ assemblies }) {
+  return assemblies.flatMap(({ placements }) => placements);
+}
+function sumsOf({ lanes, recipes }, logits) {
+  const canary = lanes.length;
+  const pure = [...recipes.map((_, i) => i + 1), canary, 0];
+  const which = (lane) => lane === null ? pure : [lanes.indexOf(lane)];
+  return {
+    state: (lane) => logits.state(which(lane)),
+    restore(lane, state, whole) {
+      logits.restore(lane === null && !whole ? pure.slice(0, -1) : which(lane), state);
+    }
+  };
+}
+function injectedAt({ assemblies, records }, site) {
+  const kernel = placed({ assemblies }).find((placement) => placement.site === site)?.kernel;
+  return kernel === void 0 ? 0 : records.get(kernel)?.injected(site)?.rms ?? 0;
+}
+function nextTokens({ ids, segments }) {
+  const targets = new Int32Array(ids.length).fill(-1);
+  for (const { start, end } of segments) for (let t = start; t + 1 < end; t++) targets[t] = ids[t + 1];
+  return targets;
+}
+
+// src/diff/line-up.ts
+init_errors();
+
+// src/diff/overflow.ts
+function overflowWatch(dtype, sequence, oracle, eager2) {
+  let found = null;
+  return {
+    afterOp(op) {
+      if (found !== null) return;
+      for (const value of Object.values(op.outputs)) {
+        const data = eager2.values.get(value)?.data;
+        const at = data === void 0 ? -1 : firstNonFinite(data);
+        if (data === void 0 || at < 0) continue;
+        const where = `${op.layer === null ? "" : `layer ${op.layer} `}${op.site} (${op.op})`;
+        const token = tokenName(sequence, Math.floor(at * sequence.ids.length / data.length));
+        found = `${where}, ${token}: ${words(dtype, oracle.values.get(value)?.data ?? [])}`;
+        return;
+      }
+    },
+    get found() {
+      return found;
+    }
+  };
+}
+function words(dtype, oracle) {
+  if (firstNonFinite(oracle) >= 0)
+    return "NaN or infinite in float64 already, so the model itself diverges there; check config.json and the weights";
+  let largest2 = 0;
+  for (let i = 0; i < oracle.length; i++) largest2 = Math.max(largest2, Math.abs(oracle[i]));
+  const what = largest2 > LARGEST_FINITE[dtype] ? `values of up to ${Number(largest2.toPrecision(3))} overflow ${dtype}` : `something inside the op overflows ${dtype} (its results are ${Number(largest2.toPrecision(3))} at most)`;
+  return `${what}, whose largest finite value is ${limitOf(dtype)}, in PyTorch eager too; serve the model ${elsewhere(dtype)}`;
+}
+
+// src/diff/performance.ts
+var REPEATS = 20;
+var BUDGET_MS = 1e3;
+function timedSite(program, sites) {
+  const middle = program.num_hidden_layers >> 1;
+  return sites.find(({ layer }) => layer === middle) ?? sites[0];
+}
+async function measurePerformance(context, timed) {
+  const kernels = [];
+  let rate = null;
+  for (const each of timed) {
+    const { time, made } = await timeOne(context, each);
+    kernels.push(time);
+    if ("input_ids" in each.inputs) rate ??= tokensPerSecond(time, made);
+  }
+  return { kernels, tokens_per_second: rate };
+}
+function tokensPerSecond({ fused_us, standard_us }, tokens) {
+  const rate = (us) => us === null || us === 0 ? null : tokens / (us / 1e6);
+  return { fused: rate(fused_us), standard: rate(standard_us) };
+}
+async function timeOne(context, { kernel, device, site, inputs: all }) {
+  const { inputs, tokens } = longestPrompt(site, all, context.sequence);
+  const kept = {
+    ...context,
+    weights: /* @__PURE__ */ new Map(),
+    sequence: { ids: context.sequence.ids, segments: [{ start: 0, end: tokens }] }
+  };
+  const base = { kernel: kernel.name, site: site.name, layer: site.layer, tokens };
+  const nothing2 = { fused_us: null, standard_us: null, speedup: null, timer: null, standard: null };
+  let fused;
+  let call;
+  try {
+    call = {
+      inputs: { ...inputs, ...await siteWeights(kept, site) },
+      attributes: site.attributes,
+      dtype: context.dtype,
+      variant: "fused"
+    };
+    fused = await timeKernel(kernel, call);
+  } catch (error) {
+    return { time: { ...base, ...nothing2, note: `the timed call failed: ${words2(error)}` }, made: tokens };
+  }
+  const made = kernel.op === "generate" ? fused.outputs["output_ids"]?.data.length ?? 0 : tokens;
+  const { us, timer } = fused;
+  const measured = { ...base, ...nothing2, fused_us: us, timer };
+  const transport = timer === "wall" && kernel.backend !== "onnxruntime" ? "the clock holds the way of the tensors to the kernel and back too" : null;
+  try {
+    const standard = device.variants.includes("standard") ? { kind: "own", ...await timeKernel(kernel, { ...call, variant: "standard" }) } : { kind: "unfused chain", ...await timeChain(kept, kernel, device, site, inputs) };
+    if (standard.timer !== timer) {
+      const note = `fused was timed by the ${timer} clock and standard by the ${standard.timer} clock, which do not compare`;
+      return { time: { ...measured, standard: standard.kind, note }, made };
+    }
+    const speedup = us > 0 ? standard.us / us : null;
+    return { time: { ...measured, standard_us: standard.us, speedup, standard: standard.kind, note: transport }, made };
+  } catch (error) {
+    const note = error instanceof NoChain ? error.message : `the standard could not be timed: ${words2(error)}`;
+    return { time: { ...measured, note: transport === null ? note : `${note}; ${transport}` }, made };
+  }
+}
+var NoChain = class extends Error {
+};
+function words2(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+function longestPrompt(site, all, { segments, ids }) {
+  const given = all["input_ids"];
+  if (given !== void 0) return { inputs: all, tokens: given.data.length };
+  if (!seesOtherTokens(site)) return { inputs: all, tokens: ids.length };
+  const { start, end } = segments.reduce(
+    (longest, segment) => segment.end - segment.start > longest.end - longest.start ? segment : longest
+  );
+  return {
+    inputs: Object.fromEntries(Object.entries(all).map(([name, array]) => [name, rows(array, start, end)])),
+    tokens: end - start
+  };
+}
+async function timeKernel(kernel, call) {
+  const from = performance.now();
+  const first = await kernel.run({ ...call, repeat: 1 });
+  const once2 = performance.now() - from;
+  const repeat = repeats(once2);
+  const { outputs, time_us } = repeat === 1 ? first : await kernel.run({ ...call, repeat });
+  if (time_us !== null) return { us: time_us, timer: kernel.backend === "onnxruntime" ? "wall" : "device", outputs };
+  return { us: await median(repeat, once2, () => kernel.run({ ...call, repeat: 1 })), timer: "wall", outputs };
+}
+function repeats(onceMs) {
+  return Math.min(REPEATS, Math.max(1, Math.floor(BUDGET_MS / onceMs)));
+}
+async function median(repeat, onceMs, run) {
+  const times = repeat === 1 ? [onceMs] : [];
+  for (let i = 0; repeat > 1 && i < repeat; i++) {
+    const from = performance.now();
+    await run();
+    times.push(performance.now() - from);
+  }
+  times.sort((a, b) => a - b);
+  return times[times.length >> 1] * 1e3;
+}
+function timeChain(context, kernel, device, site, given) {
+  if ("input_ids" in given)
+    return Promise.reject(new NoChain("a whole model is compared with its own standard variant only, and it offers none"));
+  const inputs = given;
+  if (kernel.backend === "cuda") return timeCudaChain(context, kernel, site, inputs);
+  if (kernel.backend === "onnxruntime" && !device.gpu) return timeReference(context, site, inputs);
+  const why = kernel.backend === "command" ? "a command that offers no standard variant is compared with nothing: its device is not known" : `there are no unfused ops of ours for ONNX Runtime on ${device.device}`;
+  return Promise.reject(new NoChain(why));
+}
+async function timeReference(context, site, inputs) {
+  const run = () => runSite(context, site, eager("float32"), inputs, context.sequence);
+  await run();
+  const from = performance.now();
+  await run();
+  const once2 = performance.now() - from;
+  return { us: await median(repeats(once2), once2, run), timer: "wall" };
+}
+async function timeCudaChain(context, kernel, site, inputs) {
+  const steps = chainOf(context.program, site, context.unfused, kernel);
+  const values = new Map([...site.inputs].map(([name, value]) => [value, inputs[name]]));
+  let us = 0;
+  for (const { kernel: unfused, site: step, shape } of steps) {
+    await unfused.start();
+    const given = Object.fromEntries([...step.inputs].map(([name, value]) => [name, asInput(name, values.get(value))]));
+    const weights = await siteWeights(context, step);
+    const { dtype } = context;
+    const timed = await timeKernel(unfused, { inputs: { ...given, ...weights }, attributes: step.attributes, dtype, variant: "fused" });
+    if (timed.timer !== "device") throw new KernelError(`${unfused.name} gave no time`);
+    us += timed.us;
+    for (const [name, value] of step.outputs) {
+      const output = timed.outputs[name];
+      values.set(value, shape === null ? output : { data: output.data, shape: shape(output.shape[0] ?? 0) });
+    }
+  }
+  return { us, timer: "device" };
+}
+function asInput(name, tensor) {
+  const tokens = tensor.shape[0] ?? 1;
+  return name === "x" ? { data: tensor.data, shape: [tokens, tensor.data.length / tokens] } : tensor;
+}
+function chainOf(program, site, unfused, kernel) {
+  const linear = unfused.find(({ op }) => op === "linear");
+  const usable = unfused.filter(({ name }) => name !== unfusedName(kernel.name));
+  const candidates = usable.flatMap((each) => findSites(program, each.op).map((found) => ({ kernel: each, site: found, shape: null }))).filter(({ site: { start, end } }) => start >= site.start && end <= site.end && (end - start < site.end - site.start || start === end)).sort((a, b) => a.site.end - a.site.start - (b.site.end - b.site.start));
+  const steps = [];
+  for (let index = site.start; index <= site.end; ) {
+    const op = program.ops[index];
+    const found = op.op === "qkv" && linear !== void 0 ? projections(op, index, linear) : candidates.filter(({ site: { start } }) => start === index).slice(0, 1);
+    const last = found.at(-1);
+    if (last === void 0) throw new NoChain(`there is no unfused CUDA kernel of ours for ${op.op} in this dtype`);
+    steps.push(...found);
+    index = last.site.end + 1;
+  }
+  return steps;
+}
+function projections(op, index, kernel) {
+  return matrices(op).map(({ ref, bias, output, shape }) => ({
+    kernel,
+    shape,
+    site: {
+      op: "linear",
+      start: index,
+      end: index,
+      layer: op.layer,
+      name: op.site,
+      inputs: /* @__PURE__ */ new Map([["x", op.inputs["x"]]]),
+      weights: new Map([["weight", [ref]], ...bias === void 0 ? [] : [["bias", [bias]]]]),
+      outputs: /* @__PURE__ */ new Map([["y", output]]),
+      attributes: {}
+    }
+  }));
+}
+
 // src/diff/probe-inputs.ts
 function tokenShapes(program) {
   const shapes = /* @__PURE__ */ new Map();
@@ -2491,6 +2763,146 @@ function oneSequence(inputs) {
   return { ids: [], segments: [{ start: 0, end: Object.values(inputs)[0]?.shape[0] ?? 0 }] };
 }
 
+// src/diff/sensitivity.ts
+var SEED = 2e4;
+function unrounded(dtype) {
+  return dtype === "float32" ? ORACLE : { ...ORACLE, name: "unrounded", compute: "float32" };
+}
+function perturbed(program, site, dtype) {
+  const head2 = program.ops.findIndex(({ outputs }) => Object.values(outputs).includes(program.logits));
+  const nothing2 = { end: head2, run: () => Promise.resolve() };
+  const lane = {
+    recipe: unrounded(dtype),
+    values: /* @__PURE__ */ new Map(),
+    standIns: /* @__PURE__ */ new Map([[head2, nothing2]]),
+    kept: { values: "ends", changedAfter: (index) => index === site.end }
+  };
+  let injected = 0;
+  return {
+    lane,
+    site,
+    perturb(rms) {
+      const names = [...site.outputs.values()];
+      const arrays = names.map((name) => lane.values.get(name));
+      const elements = arrays.reduce((sum, { data }) => sum + data.length, 0);
+      const size = Math.sqrt(arrays.reduce((sum, { data }) => sum + sumOfSquares2(data), 0) / elements);
+      if (!(rms > 0) || !(size > 0) || !Number.isFinite(rms / size)) return;
+      let squares = 0;
+      for (const [i, array] of arrays.entries()) {
+        const noise = normal(array.data.length, SEED + i);
+        const data = array.data.map((value, at) => value * (1 + rms / size * noise[at]));
+        for (let at = 0; at < data.length; at++) squares += (data[at] - array.data[at]) ** 2;
+        lane.values.set(names[i], { data, shape: array.shape });
+      }
+      injected = Math.sqrt(squares / elements);
+    },
+    sensitivity: (finalError) => injected > 0 && finalError !== void 0 && Number.isFinite(finalError) ? finalError / injected : null
+  };
+}
+function sumOfSquares2(data) {
+  let sum = 0;
+  for (const value of data) sum += value * value;
+  return sum;
+}
+
+// src/diff/line-up.ts
+async function lineUp(runner2, options) {
+  const { program, dtype, kernels, limits } = options;
+  const sequence = joinPrompts(program, options.prompts);
+  const recipes = validRecipes(dtype);
+  const sites = new Map(kernels.map((kernel) => [kernel, findSites(program, kernel.op, options.config)]));
+  const standing = kernels.filter((kernel) => isWholeModel(kernel) || isGenerator(kernel) || (sites.get(kernel)?.length ?? 0) > 0);
+  const devices = await startKernels(standing, options.require_gpu);
+  const names = recipes.map(({ name }) => name);
+  const recordOf = (kernel) => kernelRecord(kernel, devices.get(kernel), names, dtype, limits);
+  const records = new Map(standing.map((kernel) => [kernel, recordOf(kernel)]));
+  const standards = new Map(standing.filter((kernel) => offersStandard(devices.get(kernel))).map((kernel) => [kernel, recordOf(kernel)]));
+  const started = standing.filter((kernel) => !(devices.get(kernel) instanceof KernelError));
+  const assemblies = assemble(started, (kernel) => sites.get(kernel) ?? []).map((placements) => ({ placements, failures: [] }));
+  const pure = [ORACLE, ...recipes].map((recipe, i) => {
+    return { recipe, values: /* @__PURE__ */ new Map(), standIns: /* @__PURE__ */ new Map(), kept: { values: i === 1 ? "looked_at" : "ends" } };
+  });
+  const [oracle, eagerLane] = pure;
+  const fused = assemblies.map(({ placements, failures }) => {
+    const of = [...new Set(placements.map(({ kernel }) => kernel.name))].join(" ");
+    const context = { ...options, runner: runner2, sequence, recipes };
+    return { ...fusedLane(context, placements, eagerLane, failures), kept: { values: "ends", of } };
+  });
+  const whole = { ...options, sequence };
+  const first = assemblies[0]?.placements[0];
+  return {
+    ...options,
+    runner: runner2,
+    sequence,
+    recipes,
+    standing,
+    started,
+    devices,
+    sites,
+    assemblies,
+    records,
+    standards,
+    models: started.filter(isWholeModel).map((kernel) => wholeModel(kernel, records.get(kernel), whole)),
+    timed: started.flatMap((kernel) => {
+      const site = timedSite(program, sites.get(kernel) ?? []);
+      return site === void 0 ? [] : [{ kernel, site }];
+    }),
+    lanes: [...pure, ...fused],
+    eagerLane,
+    sitesAt: teacherForced(options, sites),
+    suspects: suspectList(),
+    canariesAt: canarySites(options, sites),
+    controls: /* @__PURE__ */ new Map(),
+    overflow: overflowWatch(dtype, sequence, oracle, eagerLane),
+    perturbed: first === void 0 ? null : perturbed(program, first.site, dtype)
+  };
+}
+async function startKernels(kernels, requireGpu) {
+  const started = await Promise.all(
+    kernels.map(async (kernel) => {
+      try {
+        return [kernel, await kernel.start()];
+      } catch (error) {
+        if (error instanceof KernelError) return [kernel, error];
+        throw error;
+      }
+    })
+  );
+  if (!requireGpu) return new Map(started);
+  for (const [{ name }, device] of started) {
+    if (!(device instanceof KernelError) && !device.gpu)
+      throw new ModelError("no_gpu", `require-gpu is set, but kernel ${name} would run on ${device.device}`);
+  }
+  const [first] = started;
+  if (first?.[1] instanceof KernelError && started.every(([, device]) => device instanceof KernelError))
+    throw new ModelError("no_gpu", `require-gpu is set, but no kernel could start on a GPU; ${first[0].name}: ${first[1].message}`);
+  return new Map(started);
+}
+function offersStandard(device) {
+  return device !== void 0 && !(device instanceof KernelError) && device.variants.includes("standard");
+}
+function isCompared({ layers }, { layer }) {
+  return layers === "all" || layer === null || layers.includes(layer);
+}
+function teacherForced(options, sites) {
+  const at = /* @__PURE__ */ new Map();
+  for (const [kernel, own] of sites) {
+    for (const site of own) {
+      if (isCompared(options, site)) at.set(site.end, [...at.get(site.end) ?? [], { kernel, site }]);
+    }
+  }
+  return at;
+}
+function canarySites(options, sites) {
+  const at = /* @__PURE__ */ new Map();
+  for (const [kernel, own] of sites) {
+    const compared = own.filter((site) => isCompared(options, site));
+    const middle = compared[compared.length >> 1];
+    if (middle !== void 0) at.set(kernel.op, middle.start);
+  }
+  return at;
+}
+
 // src/diff/probe-set.ts
 var TAILS = [1, 15, 16, 17, 63, 64, 65, 127, 128, 129];
 var ROWS = 33;
@@ -2510,10 +2922,10 @@ async function probeSets(context, sites) {
   const windowed = sites.find(({ attributes: attributes2 }) => Number(attributes2["window"] ?? 0) > 0);
   const sets = [];
   for (const site of probedSites(context, sites)) {
-    const keeping = { ...context, kept: /* @__PURE__ */ new Map() };
+    const keeping = { ...context, weights: /* @__PURE__ */ new Map() };
     const maker = trialMaker(keeping, site);
     const probes = seesOtherTokens(site) ? await sequenceProbes(maker, windowed) : await rowProbes(maker);
-    sets.push({ site, probes, weights: await siteWeights(keeping, site) });
+    sets.push({ site, probes, weights: await siteWeights(keeping, site), depends: maker.depends });
   }
   return sets;
 }
@@ -2533,51 +2945,70 @@ function trialMaker(context, site) {
     program.ops.slice(site.start, site.end + 1).map(({ op }) => op)
   );
   const ops = program.ops.slice(site.start, site.end + 1);
-  const run2 = async (recipe, inputs) => {
-    const { tensors } = await remembered(
-      context.keeper,
-      () => ({ what: "probe", depends: { dtype, recipe, ops, ...namesOf(site) }, tensors: inputs }),
-      async () => ({ tensors: await runSite(context, site, recipe, inputs, oneSequence(inputs)), note: null })
-    );
-    return tensors;
+  const keyOf = (recipe, inputs) => ({
+    what: "probe",
+    depends: { dtype, recipe, ops, ...namesOf(site) },
+    tensors: inputs
+  });
+  const run = async (recipe, inputs) => {
+    const made = async () => ({ tensors: await runSite(context, site, recipe, inputs, oneSequence(inputs)), note: null });
+    return (await remembered(context.keeper, () => keyOf(recipe, inputs), made)).tensors;
   };
   return {
     context,
     site,
+    depends: { dtype, recipes, ops, ...namesOf(site) },
     inputs: (positions, seed) => randomInputs(program, site, dtype, positions, seed),
     async reference(inputs) {
-      const [oracle = {}, ...others] = await Promise.all([ORACLE, ...recipes].map((recipe) => run2(recipe, inputs)));
-      return { oracle, recipes: others };
+      const reference = once(async () => {
+        const [oracle = {}, ...others] = await Promise.all([ORACLE, ...recipes].map((recipe) => run(recipe, inputs)));
+        return { oracle, recipes: others };
+      });
+      if (await context.keeper?.has(keyOf(ORACLE, inputs)) !== true) await reference();
+      return reference;
     },
-    eager: (inputs) => run2(recipes[0], inputs),
+    eager: (inputs) => run(recipes[0], inputs),
     trial(inputs, reference, shape) {
       const tokens = countRows2(inputs);
-      return { site, inputs, reference, rows: range(0, tokens), copies: 1, floors: {}, shape: shape ?? `T = ${tokens}` };
+      return { site, inputs, reference, rows: range(0, tokens), copies: 1, floors: NO_FLOORS, shape: shape ?? `T = ${tokens}` };
     }
   };
+}
+var NO_FLOORS = () => Promise.resolve({});
+function once(make) {
+  let made;
+  return () => made ??= make();
 }
 function countRows2(inputs) {
   return Object.values(inputs)[0]?.shape[0] ?? 0;
 }
-function referenceRows({ oracle, recipes }, chosen) {
-  return { oracle: takeRows(oracle, chosen), recipes: recipes.map((outputs) => takeRows(outputs, chosen)) };
+function referenceRows(reference, chosen) {
+  return once(async () => {
+    const { oracle, recipes } = await reference();
+    return { oracle: takeRows(oracle, chosen), recipes: recipes.map((outputs) => takeRows(outputs, chosen)) };
+  });
 }
-function floorsOf2({ oracle, recipes }, dtype) {
-  const of = ([name, { data }]) => {
-    const outputs = recipes.map((values) => values[name].data);
-    const { rms_floor, max_floor } = yardstick(data, outputs, dtype);
-    return [name, { rms_floor, max_floor }];
-  };
-  return Object.fromEntries(Object.entries(oracle).map(of));
+function floorsOf2(reference, dtype) {
+  return once(async () => {
+    const { oracle, recipes } = await reference();
+    const of = ([name, { data }]) => {
+      const outputs = recipes.map((values) => values[name].data);
+      const { rms_floor, max_floor } = yardstick(data, outputs, dtype);
+      return [name, { rms_floor, max_floor }];
+    };
+    return Object.fromEntries(Object.entries(oracle).map(of));
+  });
 }
 function head(tensors, count) {
   return Object.fromEntries(Object.entries(tensors).map(([name, array]) => [name, rows(array, 0, count)]));
 }
 function tails({ trial, context }, inputs, reference) {
-  const { oracle, recipes } = reference;
   const floors = floorsOf2(reference, context.dtype);
   const trials = TAILS.map((count) => {
-    const known = { oracle: head(oracle, count), recipes: recipes.map((outputs) => head(outputs, count)) };
+    const known = once(async () => {
+      const { oracle, recipes } = await reference();
+      return { oracle: head(oracle, count), recipes: recipes.map((outputs) => head(outputs, count)) };
+    });
     return { ...trial(head(inputs, count), known), floors };
   });
   return { name: "tails", rule: "reference", trials, tried: `T = ${TAILS.join(", ")}` };
@@ -2722,11 +3153,11 @@ var CHECKS = {
   guard_bands: "nothing was written beside the outputs",
   inputs_unchanged: "the inputs were left as they were"
 };
-async function runProbes(criteria, sets, kernel, device) {
+async function runProbes(context, sets, kernel, device) {
   const at = [];
   for (const set of sets) {
-    const results = await probesAt(criteria, set, kernel, device);
-    at.push({ place: place2(set.site), results });
+    const results = await probesAt(context, set, kernel, device);
+    at.push({ place: place(set.site), results });
     if (results.some(({ status }) => status === "inconclusive")) break;
   }
   return joined2(at);
@@ -2742,13 +3173,14 @@ function joined2(at) {
     return { name, status, detail: at.length === 1 || status === "pass" ? detail : `${detail} (weights of ${places})` };
   });
 }
-async function probesAt(criteria, { probes, weights }, kernel, device) {
+async function probesAt(context, set, kernel, device) {
+  const { probes, weights } = set;
   const seen = violationLog();
   const given = copied(weights);
   let calls = 0;
   const ask2 = async (trial) => {
     const inputs = copied(trial.inputs);
-    const { outputs, violations } = await callKernel(criteria, kernel, trial.site, { ...inputs, ...given }, oneSequence(inputs));
+    const { outputs, violations } = await callKernel(context, kernel, trial.site, { ...inputs, ...given }, oneSequence(inputs));
     calls++;
     const changed2 = differingRows(trial.inputs, inputs) ?? differingRows(weights, given);
     if (changed2 !== null) Object.assign(given, copied(weights));
@@ -2762,12 +3194,12 @@ async function probesAt(criteria, { probes, weights }, kernel, device) {
     const failures = results.filter(({ status }) => status === "inconclusive").length;
     results.push({
       name: probe2.name,
-      ...failures < MOST_FAILURES ? await runProbe(criteria, probe2, ask2) : { status: "inconclusive", detail: "not run, because the kernel gave no answer in the probes before" }
+      ...failures < MOST_FAILURES ? await runProbe(context, probe2, ask2, { ...set.depends, kernel: kernel.name }) : { status: "inconclusive", detail: "not run, because the kernel gave no answer in the probes before" }
     });
   }
   return [...results, ...seen.results(device.observes ?? [], calls)];
 }
-async function runProbe(criteria, probe2, ask2) {
+async function runProbe({ dtype, limits, keeper }, probe2, ask2, by) {
   const answers = [];
   for (const trial of probe2.trials) {
     try {
@@ -2777,13 +3209,37 @@ async function runProbe(criteria, probe2, ask2) {
       return { status: "inconclusive", detail: `${trial.shape}: ${error.message}` };
     }
   }
+  const { name, rule, tried } = probe2;
+  const key = () => {
+    const trials = answers.map(({ trial: { shape, rows: rows2, copies }, violations }) => ({ shape, rows: rows2, copies, violations }));
+    const tensors = answers.flatMap(({ trial, outputs }, i) => [...named2(`${i} given`, trial.inputs), ...named2(`${i} answered`, outputs)]);
+    return {
+      what: "probed",
+      depends: { ...by, dtype, limits, name, rule, tried, trials },
+      tensors: Object.fromEntries(tensors),
+      last: true
+    };
+  };
+  const { note } = await remembered(keeper, key, async () => ({ tensors: {}, note: await judge2({ dtype, limits }, probe2, answers) }));
+  return note;
+}
+function named2(prefix, tensors) {
+  return Object.entries(tensors).map(([name, array]) => [`${prefix} ${name}`, array]);
+}
+async function judge2(criteria, probe2, answers) {
+  const known = await Promise.all(
+    answers.map(async (answered) => {
+      const { reference, floors } = answered.trial;
+      return { ...answered, reference: await reference(), floors: await floors() };
+    })
+  );
   switch (probe2.rule) {
     case "repeats":
-      return judgeRepeats(criteria, answers, probe2.tried);
+      return judgeRepeats(criteria, known, probe2.tried);
     case "batch":
-      return judgeBatch(criteria, answers, probe2.tried);
+      return judgeBatch(criteria, known, probe2.tried);
     default:
-      return judgeTrials(criteria, answers, probe2);
+      return judgeTrials(criteria, known, probe2);
   }
 }
 function judgeTrials(criteria, answers, { rule, tried }) {
@@ -2808,21 +3264,23 @@ function findingOf({ dtype, limits }, answered, onlyFinite) {
   }
   return null;
 }
-function comparisons({ trial, outputs }, dtype) {
+function comparisons(answered, dtype) {
+  const { trial, outputs, reference } = answered;
   return Object.entries(outputs).map(([name, output]) => {
-    const oracle = trial.reference.oracle[name];
+    const oracle = reference.oracle[name];
     const all = trial.rows.length === oracle.shape[0];
     const part = ({ data }) => all || trial.rows.length === 1 ? data : takeRows({ it: { data, shape: oracle.shape } }, trial.rows)["it"].data;
     const fused = part(output);
     const exact = part(oracle);
-    const recipes = trial.reference.recipes.map((values) => part(values[name]));
-    return [
-      name,
-      { fused, oracle: exact, measure: steadied(measure(fused, yardstick(exact, recipes, dtype)), name, trial), rows: trial.rows }
-    ];
+    const recipes = reference.recipes.map((values) => part(values[name]));
+    const known = FLOORS.get(trial)?.[name] ?? floorsOf(exact, recipes, dtype);
+    FLOORS.set(trial, { ...FLOORS.get(trial), [name]: known });
+    const measured = steadied(measure(fused, yardstick(exact, recipes, dtype, known)), name, answered);
+    return [name, { fused, oracle: exact, measure: measured, rows: trial.rows }];
   });
 }
-function steadied(measured, output, { copies, floors }) {
+var FLOORS = /* @__PURE__ */ new WeakMap();
+function steadied(measured, output, { trial: { copies }, floors }) {
   const { rms_floor = 0, max_floor = 0 } = floors[output] ?? {};
   return {
     ...measured,
@@ -2896,153 +3354,37 @@ function copied(tensors) {
   return Object.fromEntries(Object.entries(tensors).map(([name, { data, shape }]) => [name, { data: data.slice(), shape }]));
 }
 
-// src/diff/overflow.ts
-function overflowWatch(dtype, sequence, oracle, eager2) {
-  let found = null;
-  return {
-    afterOp(op) {
-      if (found !== null) return;
-      for (const value of Object.values(op.outputs)) {
-        const data = eager2.values.get(value)?.data;
-        const at = data === void 0 ? -1 : firstNonFinite(data);
-        if (data === void 0 || at < 0) continue;
-        const where = `${op.layer === null ? "" : `layer ${op.layer} `}${op.site} (${op.op})`;
-        const token = tokenName(sequence, Math.floor(at * sequence.ids.length / data.length));
-        found = `${where}, ${token}: ${words2(dtype, oracle.values.get(value)?.data ?? [])}`;
-        return;
-      }
-    },
-    get found() {
-      return found;
-    }
-  };
-}
-function words2(dtype, oracle) {
-  if (firstNonFinite(oracle) >= 0)
-    return "NaN or infinite in float64 already, so the model itself diverges there; check config.json and the weights";
-  let largest2 = 0;
-  for (let i = 0; i < oracle.length; i++) largest2 = Math.max(largest2, Math.abs(oracle[i]));
-  const what = largest2 > LARGEST_FINITE[dtype] ? `values of up to ${Number(largest2.toPrecision(3))} overflow ${dtype}` : `something inside the op overflows ${dtype} (its results are ${Number(largest2.toPrecision(3))} at most)`;
-  return `${what}, whose largest finite value is ${limitOf(dtype)}, in PyTorch eager too; serve the model ${elsewhere(dtype)}`;
-}
-
-// src/diff/sensitivity.ts
-var SEED = 2e4;
-function unrounded(dtype) {
-  return dtype === "float32" ? ORACLE : { ...ORACLE, name: "unrounded", compute: "float32" };
-}
-function perturbed(program, site, dtype) {
-  const head2 = program.ops.findIndex(({ outputs }) => Object.values(outputs).includes(program.logits));
-  const nothing = { end: head2, run: () => Promise.resolve() };
-  const lane = {
-    recipe: unrounded(dtype),
-    values: /* @__PURE__ */ new Map(),
-    standIns: /* @__PURE__ */ new Map([[head2, nothing]]),
-    kept: { values: "ends", changedAfter: site.end }
-  };
-  let injected = 0;
-  return {
-    lane,
-    site,
-    perturb(rms) {
-      const names = [...site.outputs.values()];
-      const arrays = names.map((name) => lane.values.get(name));
-      const elements = arrays.reduce((sum, { data }) => sum + data.length, 0);
-      const size = Math.sqrt(arrays.reduce((sum, { data }) => sum + sumOfSquares2(data), 0) / elements);
-      if (!(rms > 0) || !(size > 0) || !Number.isFinite(rms / size)) return;
-      let squares = 0;
-      for (const [i, array] of arrays.entries()) {
-        const noise = normal(array.data.length, SEED + i);
-        const data = array.data.map((value, at) => value * (1 + rms / size * noise[at]));
-        for (let at = 0; at < data.length; at++) squares += (data[at] - array.data[at]) ** 2;
-        lane.values.set(names[i], { data, shape: array.shape });
-      }
-      injected = Math.sqrt(squares / elements);
-    },
-    sensitivity: (finalError) => injected > 0 && finalError !== void 0 && Number.isFinite(finalError) ? finalError / injected : null
-  };
-}
-function sumOfSquares2(data) {
-  let sum = 0;
-  for (const value of data) sum += value * value;
-  return sum;
-}
-
-// src/diff/whole-model.ts
-import { resolve as resolve2 } from "node:path";
-function isWholeModel({ op }) {
-  return op === LOGITS.op;
-}
-var LOGITS = besideProgram("model");
-function wholeModel(kernel, record, options) {
-  const { program, dtype, sequence } = options;
-  const attributes2 = { model_path: resolve2(options.model), vocab_size: program.vocab_size };
-  const inputsOf = ({ start, end }) => ({
-    input_ids: { data: Int32Array.from(sequence.ids.slice(start, end)), shape: [end - start] }
-  });
-  const longest = sequence.segments.reduce((most, segment) => segment.end - segment.start > most.end - most.start ? segment : most);
-  let logits = [];
-  let failure = null;
-  return {
-    kernel,
-    call: { site: { ...LOGITS, attributes: attributes2 }, inputs: inputsOf(longest) },
-    get failure() {
-      return failure;
-    },
-    async run() {
-      try {
-        for (const segment of sequence.segments) {
-          const answer = await kernel.run({ inputs: inputsOf(segment), attributes: attributes2, dtype, variant: "fused", repeat: 1 });
-          record.violate(LOGITS, answer.violations);
-          logits.push(answer.outputs["logits"]?.data);
-        }
-      } catch (error) {
-        if (!(error instanceof KernelError)) throw error;
-        logits = [];
-        failure = `${kernel.name}: ${error.message}`;
-        record.fail(LOGITS, error.message);
-      }
-    },
-    block(start, [oracle, ...recipes]) {
-      const eager2 = recipes[0];
-      if (failure !== null) return eager2;
-      const [tokens = 0, width = 0] = eager2.shape;
-      const data = new Float32Array(tokens * width);
-      for (const [i, segment] of sequence.segments.entries()) {
-        const own = logits[i];
-        for (let t = segment.start; t < segment.end; t++) {
-          const row = (t - segment.start) * program.vocab_size;
-          data.set(own.subarray(row + start, row + start + width), t * width);
-        }
-      }
-      const others = recipes.map((recipe) => recipe.data);
-      record.add(LOGITS, "logits", measure(data, yardstick(oracle?.data, others, dtype)), sequence);
-      return { data, shape: [tokens, width] };
-    }
-  };
-}
-async function logitsOf2({ kernel, call }, ids, dtype) {
-  const inputs = { input_ids: { data: Int32Array.from(ids), shape: [ids.length] } };
-  const answer = await kernel.run({ inputs, attributes: call.site.attributes, dtype, variant: "fused", repeat: 1 });
-  return answer.outputs["logits"];
-}
-
 // src/diff/numeric-diff.ts
 async function numericDiff(runner2, options) {
-  const { program, dtype, kernels, limits } = options;
-  const sequence = joinPrompts(program, options.prompts);
-  const recipes = validRecipes(dtype);
-  const sites = new Map(kernels.map((kernel) => [kernel, findSites(program, kernel.op, options.config)]));
-  const standing = kernels.filter((kernel) => isWholeModel(kernel) || isGenerator(kernel) || (sites.get(kernel)?.length ?? 0) > 0);
-  const devices = await startKernels(standing, options.require_gpu);
-  const names = recipes.map(({ name }) => name);
-  const recordOf = (kernel) => kernelRecord(kernel, devices.get(kernel), names, dtype, limits);
-  const records = new Map(standing.map((kernel) => [kernel, recordOf(kernel)]));
-  const standards = new Map(standing.filter((kernel) => offersStandard(devices.get(kernel))).map((kernel) => [kernel, recordOf(kernel)]));
-  const base = {
+  const diff2 = await lineUp(runner2, options);
+  if (diff2.standing.length === 0) return nothing(diff2);
+  const through = await goThrough(diff2);
+  const overflow = diff2.overflow.found;
+  if (overflow !== null) for (const record of diff2.records.values()) record.unreached(`not compared: ${overflow}`);
+  await probe(diff2);
+  const { model, causes, timed, writes, noise, ...shown } = await conclude(diff2, through);
+  const kernels = diff2.standing.map((kernel) => diff2.records.get(kernel).result(diff2.standards.get(kernel)?.result()));
+  const levels = [...kernels.map(({ status }) => status), ...model === null ? [] : [model.status]];
+  const isWritten = writes !== null && options.max_new_tokens > 0 && overflow === null;
+  const smallest = kernels.flatMap(({ smallest_scale_error: smallestOf2 }) => smallestOf2 ?? []);
+  return {
+    ...nothing(diff2),
+    status: ["fail", "inconclusive", "warn"].find((level) => levels.includes(level)) ?? "pass",
+    kernels,
+    causes: [...causes],
+    model,
+    generation: isWritten ? await generate({ ...diff2, fused: writes, noise, decisive_margin: diff2.limits.decisive_margin }) : null,
+    performance: await measurePerformance(diff2, timed),
+    canaries: [...diff2.standing.flatMap((kernel) => diff2.records.get(kernel).canaries), ...shown.canaries],
+    controls: [...diff2.controls.values(), ...shown.controls],
+    smallest_scale_error: smallest.length === 0 ? null : Math.max(...smallest)
+  };
+}
+function nothing({ recipes, prompts }) {
+  return {
     status: "inconclusive",
-    recipes: names,
-    prompt_tokens: options.prompts.map((prompt) => prompt.length),
+    recipes: recipes.map(({ name }) => name),
+    prompt_tokens: prompts.map((prompt) => prompt.length),
     kernels: [],
     causes: [],
     model: null,
@@ -3052,208 +3394,9 @@ async function numericDiff(runner2, options) {
     controls: null,
     smallest_scale_error: null
   };
-  if (standing.length === 0) return base;
-  const started = standing.filter((kernel) => !(devices.get(kernel) instanceof KernelError));
-  const assemblies = assemble(started, (kernel) => sites.get(kernel) ?? []);
-  const pure = [ORACLE, ...recipes].map((recipe, i) => {
-    return { recipe, values: /* @__PURE__ */ new Map(), standIns: /* @__PURE__ */ new Map(), kept: { values: i === 1 ? "looked_at" : "ends" } };
-  });
-  const whole = { ...options, sequence };
-  const models = started.filter(isWholeModel).map((kernel) => wholeModel(kernel, records.get(kernel), whole));
-  const failures = assemblies.map(() => []);
-  const first = assemblies[0]?.[0];
-  const fused = [];
-  const diff2 = {
-    ...options,
-    runner: runner2,
-    sequence,
-    recipes,
-    records,
-    standards,
-    models,
-    placed: assemblies.flat(),
-    timed: started.flatMap((kernel) => {
-      const site = timedSite(options.program, sites.get(kernel) ?? []);
-      return site === void 0 ? [] : [{ kernel, site }];
-    }),
-    lanes: [],
-    eagerLane: pure[1],
-    sitesAt: teacherForced(options, sites),
-    suspects: suspectList(),
-    canariesAt: canarySites(options, sites),
-    controls: /* @__PURE__ */ new Map(),
-    overflow: overflowWatch(dtype, sequence, pure[0], pure[1]),
-    perturbed: first === void 0 ? null : perturbed(program, first.site, dtype)
-  };
-  for (const [i, placements2] of assemblies.entries()) fused.push(fusedLane(diff2, placements2, diff2.eagerLane, failures[i]));
-  const lanes = [...pure, ...fused];
-  const layers = layerMeter(program, lanes);
-  const beside = layerMeter(program, [pure[0], ...diff2.perturbed === null ? [] : [diff2.perturbed.lane]]);
-  const targets = nextTokens(sequence);
-  const logits = logitsMeter(lanes.length + models.length + 1, targets);
-  const inputs = await run({ ...diff2, lanes }, [layers, beside], logits);
-  const overflow = diff2.overflow.found;
-  if (overflow !== null) for (const record of records.values()) record.unreached(`not compared: ${overflow}`);
-  await probe(diff2, started, sites, devices);
-  const noise = recipes.map((_, i) => i);
-  const summary = logits.summarise(noise, limits.decisive_margin);
-  const control = modelControl(summary, names, diff2);
-  const levelOf2 = modelLevels({
-    program,
-    sequence,
-    recipes: names,
-    assemblies: [
-      ...assemblies.map((placements2, i) => ({ placements: placements2, failure: failures[i]?.[0] ?? overflow })),
-      ...models.map(({ failure }) => ({ placements: [], failure: failure ?? overflow })),
-      { placements: [], failure: null }
-    ],
-    injected: (placement) => records.get(placement.kernel)?.injected(placement.site) ?? null,
-    layers,
-    logits: summary,
-    sensitivity: diff2.perturbed?.sensitivity(beside.final[0]) ?? null,
-    limits
-  });
-  const watched = modelCanary(levelOf2.pop());
-  for (const [i, { kernel }] of models.entries()) {
-    records.get(kernel)?.conclude(modelJudgement(levelOf2[assemblies.length + i], limits));
-  }
-  const generators = [];
-  for (const kernel of started.filter(isGenerator))
-    generators.push(await judgeGenerator(diff2, kernel, records.get(kernel)));
-  levelOf2.push(...generators.map(({ level }) => level));
-  const worst = worstLevel(levelOf2);
-  const placements = worst === null ? void 0 : assemblies[levelOf2.indexOf(worst)];
-  const judged2 = worst === null ? null : watched.judged(placements === void 0 ? worst : await explained(diff2, worst, placements, targets, logits));
-  const model = judged2 === null ? null : controlled(judged2, control);
-  const results = standing.map((kernel) => records.get(kernel).result(standards.get(kernel)?.result()));
-  const levels = [...results.map(({ status: status2 }) => status2), ...model === null ? [] : [model.status]];
-  const status = ["fail", "inconclusive", "warn"].find((level) => levels.includes(level)) ?? "pass";
-  const fusedModel = worst === null ? null : writers(diff2, assemblies, failures, generators)[levelOf2.indexOf(worst)] ?? null;
-  const noises = logits.perPosition(noise).map((position) => position.noise);
-  const smallest = results.flatMap(({ smallest_scale_error: smallestOf2 }) => smallestOf2 ?? []);
-  return {
-    ...base,
-    status,
-    kernels: results,
-    causes: await causesOf(diff2, models, levelOf2.slice(assemblies.length)),
-    model,
-    generation: fusedModel === null || options.max_new_tokens === 0 || overflow !== null ? null : await generate({
-      ...diff2,
-      fused: fusedModel,
-      noise: noises.sort((a, b) => a - b)[noises.length >> 1],
-      decisive_margin: limits.decisive_margin
-    }),
-    performance: await measurePerformance(diff2, timedCalls(diff2, devices, inputs, generators)),
-    canaries: [
-      ...standing.flatMap((kernel) => records.get(kernel).canaries),
-      ...model === null ? [] : watched.canaries
-    ],
-    controls: [...diff2.controls.values(), ...model === null || control === null ? [] : [control]],
-    smallest_scale_error: smallest.length === 0 ? null : Math.max(...smallest)
-  };
 }
-function timedCalls({ timed, models, records }, devices, inputs, generators) {
-  const placed = timed.map(({ kernel, site }) => ({ kernel, site, inputs: inputs.get(site) }));
-  const whole = [...models, ...generators].map(({ kernel, call }) => ({ kernel, ...call }));
-  return [...placed, ...whole].flatMap(({ kernel, site, inputs: given }) => {
-    const device = devices.get(kernel);
-    const ran = device !== void 0 && !(device instanceof KernelError) && !records.get(kernel).failed;
-    return ran && given !== void 0 ? [{ kernel, device, site, inputs: given }] : [];
-  });
-}
-function writers({ models, dtype }, assemblies, failures, generators) {
-  return [
-    ...assemblies.map((placements, i) => failures[i]?.length === 0 ? { kind: "sites", placements } : null),
-    ...models.map(
-      (each) => each.failure === null ? { kind: "model", logits: (ids) => logitsOf2(each, ids, dtype) } : null
-    ),
-    ...generators.map(({ texts }) => texts === null ? null : { kind: "texts", texts })
-  ];
-}
-async function causesOf(diff2, models, levels) {
-  const causes = await findCauses(diff2, diff2.suspects);
-  for (const [i, model] of models.entries()) {
-    const cause = levels[i]?.status === "fail" || levels[i]?.status === "warn" ? await findModelCause(diff2, model) : null;
-    if (cause !== null) causes.push(cause);
-  }
-  return causes;
-}
-async function explained(diff2, level, placements, targets, logits) {
-  if (level.status !== "fail" && level.status !== "warn") return level;
-  const noise = logits.perPosition(diff2.recipes.map((_, i) => i)).map((position) => position.noise);
-  const responsible = await findResponsible({
-    placements,
-    full: { reproduces: true, kl_ratio: level.kl_ratio },
-    fails: ({ kernel, site }) => diff2.records.get(kernel).fails(site),
-    trial: walkTrial({ ...diff2, level, targets, noise })
-  });
-  return { ...level, responsible };
-}
-async function startKernels(kernels, requireGpu) {
-  const started = await Promise.all(
-    kernels.map(async (kernel) => {
-      try {
-        return [kernel, await kernel.start()];
-      } catch (error) {
-        if (error instanceof KernelError) return [kernel, error];
-        throw error;
-      }
-    })
-  );
-  if (!requireGpu) return new Map(started);
-  for (const [{ name }, device] of started) {
-    if (!(device instanceof KernelError) && !device.gpu)
-      throw new ModelError("no_gpu", `require-gpu is set, but kernel ${name} would run on ${device.device}`);
-  }
-  const [first] = started;
-  if (first?.[1] instanceof KernelError && started.every(([, device]) => device instanceof KernelError))
-    throw new ModelError("no_gpu", `require-gpu is set, but no kernel could start on a GPU; ${first[0].name}: ${first[1].message}`);
-  return new Map(started);
-}
-function offersStandard(device) {
-  return device !== void 0 && !(device instanceof KernelError) && device.variants.includes("standard");
-}
-async function run(diff2, meters, logits) {
-  const { program, sitesAt, records, timed, recipes, models } = diff2;
-  const looksBack = [...[...sitesAt.values()].flat(), ...timed, ...diff2.placed].map(({ site }) => site);
-  const inputs = /* @__PURE__ */ new Map();
-  const lanes = [...diff2.lanes, ...diff2.perturbed === null ? [] : [diff2.perturbed.lane]];
-  let comparing = Promise.resolve();
-  await walk({
-    ...diff2,
-    lanes,
-    scanAll: true,
-    keep: lookedAt(looksBack),
-    beforeStandIns: () => comparing,
-    // Whole models are compared with the logits themselves.
-    ...models.length === 0 ? { sums: logits.sums(recipes.length) } : {},
-    async afterOp(index, op) {
-      diff2.overflow.afterOp(op);
-      const here = diff2.overflow.found === null ? sitesAt.get(index) : void 0;
-      if (here !== void 0) {
-        await comparing;
-        const sound = here.filter(({ kernel }) => !records.get(kernel).failed);
-        comparing = compareSites({ ...diff2, eagerLane: { ...diff2.eagerLane, values: new Map(diff2.eagerLane.values) } }, sound);
-        comparing.catch(() => void 0);
-      }
-      for (const { site } of timed) if (site.end === index) inputs.set(site, laneInputs(site, diff2.eagerLane));
-      if (diff2.perturbed?.site.end === index) await comparing.then(() => diff2.perturbed?.perturb(injectedAt(diff2, diff2.perturbed.site)));
-      for (const meter of meters) meter.afterOp(op);
-      if (index === program.ops.length - 2) for (const model of models) await model.run();
-      if (op.layer !== null && program.ops[index + 1]?.layer !== op.layer) diff2.onLayer?.(op.layer);
-    },
-    logits(start, blocks) {
-      const compared = blocks.slice(0, 1 + recipes.length);
-      logits.add(start, [...blocks, ...models.map((model) => model.block(start, compared)), zeroLogits(blocks)]);
-    }
-  }).finally(() => comparing);
-  return inputs;
-}
-function injectedAt({ placed, records }, site) {
-  const kernel = placed.find((placement) => placement.site === site)?.kernel;
-  return kernel === void 0 ? 0 : records.get(kernel)?.injected(site)?.rms ?? 0;
-}
-async function probe(diff2, started, sites, devices) {
+async function probe(diff2) {
+  const { started, sites, devices } = diff2;
   const sound = started.filter((kernel) => !diff2.records.get(kernel).failed);
   for (const op of new Set(sound.map((kernel) => kernel.op))) {
     const kernels = sound.filter((kernel) => kernel.op === op);
@@ -3265,32 +3408,6 @@ async function probe(diff2, started, sites, devices) {
       diff2.records.get(kernel).probed(results);
     }
   }
-}
-function nextTokens({ ids, segments }) {
-  const targets = new Int32Array(ids.length).fill(-1);
-  for (const { start, end } of segments) for (let t = start; t + 1 < end; t++) targets[t] = ids[t + 1];
-  return targets;
-}
-function isCompared({ layers }, { layer }) {
-  return layers === "all" || layer === null || layers.includes(layer);
-}
-function teacherForced(options, sites) {
-  const at = /* @__PURE__ */ new Map();
-  for (const [kernel, own] of sites) {
-    for (const site of own) {
-      if (isCompared(options, site)) at.set(site.end, [...at.get(site.end) ?? [], { kernel, site }]);
-    }
-  }
-  return at;
-}
-function canarySites(options, sites) {
-  const at = /* @__PURE__ */ new Map();
-  for (const [kernel, own] of sites) {
-    const compared = own.filter((site) => isCompared(options, site));
-    const middle = compared[compared.length >> 1];
-    if (middle !== void 0) at.set(kernel.op, middle.start);
-  }
-  return at;
 }
 
 // src/hub/arriving.ts
@@ -3644,8 +3761,8 @@ function readVocabulary(model, settings) {
     size = Math.max(size, token.id + 1);
   }
   const own = [settings.bosToken === null ? model.bosId : null, settings.eosToken === null ? model.eosId : null];
-  const named2 = [...settings.specialTokens, ...own.flatMap((id) => id === null ? [] : [model.pieces[id] ?? ""])];
-  for (const token of named2) {
+  const named3 = [...settings.specialTokens, ...own.flatMap((id) => id === null ? [] : [model.pieces[id] ?? ""])];
+  for (const token of named3) {
     const id = ids.get(token);
     if (id === void 0) continue;
     special.set(token, id);
@@ -3673,10 +3790,10 @@ function splitAtSpecial(text, special) {
 }
 function decodeRuns(processor, ids, pieces, vocabulary2) {
   let text = "";
-  let run2 = [];
+  let run = [];
   const flush = () => {
-    if (run2.length > 0) text += processor.decodeIds(run2);
-    run2 = [];
+    if (run.length > 0) text += processor.decodeIds(run);
+    run = [];
   };
   for (const id of ids) {
     if (vocabulary2.hidden.has(id)) continue;
@@ -3684,7 +3801,7 @@ function decodeRuns(processor, ids, pieces, vocabulary2) {
     if (added !== void 0) {
       flush();
       text += added;
-    } else if (Number.isInteger(id) && id >= 0 && id < pieces) run2.push(id);
+    } else if (Number.isInteger(id) && id >= 0 && id < pieces) run.push(id);
   }
   flush();
   return text;
@@ -5762,9 +5879,9 @@ var BPE = class extends TokenizerModel_default {
     if (token.length === 0) {
       return [];
     }
-    const cached = this.cache.get(token);
-    if (cached !== void 0) {
-      return cached;
+    const cached2 = this.cache.get(token);
+    if (cached2 !== void 0) {
+      return cached2;
     }
     const word = Array.from(token);
     if (this.end_of_word_suffix) {
