@@ -37,14 +37,8 @@ interface Scene {
 /** How a kernel comes to its answer. */
 type Answer = (call: KernelCall, scene: Scene) => Promise<Record<string, NdArray> | KernelAnswer>;
 
-/** @param places at how many of the probed sites; the first is the middle layer's */
-async function probed(
-  model: ModelName,
-  op: string,
-  answer: Answer,
-  device: Partial<KernelDevice> = {},
-  places = 1,
-): Promise<Map<string, ProbeResult>> {
+/** What the kernels of an op are asked in a model, with what is right: as in a run, for all of them once. */
+async function askedOf(model: ModelName, op: string) {
   const opened = models.get(model) ?? openModel(modelFolder(model));
   models.set(model, opened);
   const context = {
@@ -56,7 +50,22 @@ async function probed(
     weights: new Map(),
   };
   const sites = findSites(context.program, op);
-  const sets = (await probeSets(context, sites)).slice(0, places);
+  return { context, sites, sets: await probeSets(context, sites) };
+}
+const asked = new Map<string, ReturnType<typeof askedOf>>();
+
+/** @param places at how many of the probed sites; the first is the middle layer's */
+async function probed(
+  model: ModelName,
+  op: string,
+  answer: Answer,
+  device: Partial<KernelDevice> = {},
+  places = 1,
+): Promise<Map<string, ProbeResult>> {
+  const known = asked.get(`${model} ${op}`) ?? askedOf(model, op);
+  asked.set(`${model} ${op}`, known);
+  const { context, sites, sets: all } = await known;
+  const sets = all.slice(0, places);
   const siteOf = ({ attributes }: KernelCall) => sites.find((site) => site.attributes === attributes) as Site;
   const middle = sets[0]?.site as Site;
   const right = (site: Site) => (inputs: Inputs) => {

@@ -9,7 +9,7 @@ import { check, reference } from '../../src/gate.js';
 import { serializeReport } from '../../src/report/write.js';
 import type { ModelReport } from '../../src/report/types.js';
 import { startEngine } from '../support/engine.js';
-import { changeJson, changeTensors, copyModel, modelFolder, scratch } from '../support/models.js';
+import { changeJson, changeTensors, copyModel, modelFolder, scratch, shortModel } from '../support/models.js';
 import { withoutTimes } from '../support/report.js';
 
 let root: { folder: string; remove: () => Promise<void> };
@@ -26,7 +26,7 @@ const PROMPTS = [{ input_ids: [1, 5, 9, 30, 7, 100, 3] }];
 
 async function judged(folder: string, overrides: Record<string, unknown> = {}): Promise<ModelReport> {
   const config = await loadConfig({ cwd: root.folder, overrides: { models: [folder], prompts: PROMPTS, ...overrides } });
-  const report = await check(config, { engine });
+  const report = await check(config, { engine, max_new_tokens: 2 });
   // Whatever is wrong with a model, the report is one that can be written.
   serializeReport(report);
   return report.models[0] as ModelReport;
@@ -289,7 +289,7 @@ describe('policies on a checkpoint whose weights are suspect and whose kernels a
     ['static', 'INCOMPATIBLE', 'static_incompatible', 'fail'],
   ] as const)('%s: %s', async (policy, verdict, code, outcome) => {
     const config = await loadConfig({ cwd: root.folder, overrides: { models: [modelFolder('qwen3-mini')], policy, prompts: PROMPTS } });
-    const report = await check(config, { engine });
+    const report = await check(config, { engine, max_new_tokens: 0 });
     expect(report.gate).toBe(outcome);
     const [model] = report.models;
     expect(model).toMatchObject({ verdict, static: { status: 'INCOMPATIBLE', score: 0, extreme_layers: 16, layers_total: 28 } });
@@ -302,7 +302,11 @@ describe('policies on a checkpoint whose weights are suspect and whose kernels a
 });
 
 test('two runs give the same report but for timing and the times of the kernels', async () => {
-  const config = await loadConfig({ cwd: root.folder, overrides: { models: [modelFolder('mistral-mini'), modelFolder('gemma3-mini')] } });
+  const models = [
+    await shortModel('mistral-mini', root.folder, 'short mistral', 3),
+    await shortModel('gemma3-mini', root.folder, 'short gemma', 3),
+  ];
+  const config = await loadConfig({ cwd: root.folder, overrides: { models, prompts: [{ text: 'In the beginning' }, { text: 'And' }] } });
   const [first, second] = [await check(config, { engine }), await check(config, { engine })];
   const text = (report: typeof first) => serializeReport(withoutTimes(report));
   expect(text(second)).toBe(text(first));

@@ -123,7 +123,7 @@ describe('a run on a pull request', () => {
   });
 
   it('runs kernels under the default policy and tells the sensitive checkpoint from the broken kernel', async () => {
-    const finished = await run({ inputs: { models: BAD, policy: '' } });
+    const finished = await run({ inputs: { models: BAD, policy: '', layers: '0,27', prompts: 'Hello' } });
     expect(finished.code).toBe(0);
     expect(finished.outputs).toMatchObject({ verdict: 'WARNING', gate: 'pass', warning: '1' });
   });

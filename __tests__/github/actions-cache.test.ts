@@ -21,7 +21,7 @@ import { build } from '../dist/bundled.js';
 import { HASTY, patterned, same } from '../hub/made-hub.js';
 import { startCacheService, type CacheService } from '../support/cache-service.js';
 import { COMMIT, gitHash, sha256, startHub, TOKEN, type HubServer, type Repository } from '../support/hub-server.js';
-import { modelFolder } from '../support/models.js';
+import { scratch, shortModel } from '../support/models.js';
 import { ended, until } from '../support/waiting.js';
 import { startGitHub } from './double.js';
 import { runAction } from './runner.js';
@@ -466,8 +466,12 @@ describe('a cache service that fails', () => {
 describe('the Action', () => {
   async function filesOf(): Promise<Record<string, Uint8Array>> {
     const names = ['config.json', WEIGHTS, 'tokenizer.json', 'tokenizer_config.json'];
-    const read = async (name: string) => [name, new Uint8Array(await readFile(join(modelFolder('tinyllama-mini'), name)))] as const;
-    return Object.fromEntries(await Promise.all(names.map(read)));
+    const { folder, remove } = await scratch();
+    const model = await shortModel('tinyllama-mini', folder, 'model', 8);
+    const read = async (name: string) => [name, new Uint8Array(await readFile(join(model, name)))] as const;
+    const files = Object.fromEntries(await Promise.all(names.map(read)));
+    await remove();
+    return files;
   }
 
   test('keeps models in the cache from run to run, with the same verdict and after it was posted, but not on a runner of the user', () =>

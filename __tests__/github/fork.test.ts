@@ -210,7 +210,7 @@ describe("a fork's configuration", () => {
 });
 
 describe('where the job may hold the secrets of the repository', () => {
-  const withKernels = { models: ['tinyllama-mini'], policy: 'evidence', kernels: 'kernels' };
+  const withKernels = { models: ['tinyllama-mini'], policy: 'evidence', kernels: 'kernels', layers: '0', prompts: ['Hello'] };
   const ran = 'ran.txt';
   /** A kernel that leaves a file where it runs. */
   const kernel = JSON.stringify({

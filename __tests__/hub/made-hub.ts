@@ -40,7 +40,7 @@ export async function withHub<Result>(
   use: (made: Made) => Promise<Result>,
   options: { env?: Record<string, string>; patience?: Partial<Patience>; server?: Parameters<typeof startHub>[0] } = {},
 ): Promise<Result> {
-  const home = await mkdtemp(join(tmpdir(), 'fused-compat-hub-'));
+  const home = await mkdtemp(join(tmpdir(), 'hub-'));
   const hub = await startHub(options.server);
   const log: string[] = [];
   const env = { HOME: home, HF_ENDPOINT: hub.endpoint, ...options.env };

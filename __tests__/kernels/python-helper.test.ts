@@ -19,7 +19,7 @@ import { readSafetensors } from '../../src/weights/safetensors.js';
 import { roundToBfloat16, roundToFloat16 } from '../../src/weights/values.js';
 import { writeSafetensors } from '../../src/weights/write-safetensors.js';
 import { startEngine } from '../support/engine.js';
-import { modelFolder, scratch } from '../support/models.js';
+import { scratch, shortModel } from '../support/models.js';
 import { NUMPY_PYTHON, PYTHON, PYTHON_ENV } from './python.js';
 import { allGone, newMark, NO_HURRY_S } from './speaker.js';
 
@@ -236,12 +236,16 @@ withNumPy('a NumPy kernel', () => {
 
 withNumPy('through the gate', () => {
   const engine = startEngine();
+  let short: string;
+  beforeAll(async () => {
+    short = await shortModel('mistral-mini', root.folder, 'model', 3);
+  });
   afterAll(() => engine.close());
 
   async function judged(kernels: string, dtype: ServingDtype): Promise<{ verdict: string; kernels: readonly KernelResult[] }> {
     const prompts = [{ input_ids: [1, 5, 9, 30, 7, 2, 44] }];
-    const overrides = { models: [modelFolder('mistral-mini')], kernels, prompts, dtype };
-    const [model] = (await check(await loadConfig({ cwd: root.folder, overrides }), { engine })).models;
+    const overrides = { models: [short], kernels, prompts, dtype };
+    const [model] = (await check(await loadConfig({ cwd: root.folder, overrides }), { engine, max_new_tokens: 0 })).models;
     return { verdict: model?.verdict ?? '', kernels: model?.numeric?.kernels ?? [] };
   }
 

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export default function setUp() {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'fused-compat-tests-')));
+  // Short: paths of some tests are as long as messages show them whole.
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'fc-tests-')));
   process.env['TMPDIR'] = folder;
   // At the very end, when no worker writes there any more.
   process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));

@@ -44,24 +44,23 @@ export interface Ended {
 export function ended(child: ChildProcess): Promise<Ended> {
   let stdout = '';
   let stderr = '';
-  let killed = false;
   child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  // A process whose channel was closed from here never comes to `close`.
+  const last = child.stdout === null && child.stderr === null ? 'exit' : 'close';
   return new Promise((resolve, reject) => {
     const limit = setTimeout(() => {
-      killed = true;
       child.kill('SIGKILL');
+      const printed = `${stdout}\n${stderr}`.trim().slice(-TAIL);
+      reject(new Error(`${child.spawnargs.join(' ')} did not end within ${PATIENCE_S} s and was killed; it printed last:\n${printed}`));
     }, PATIENCE_S * 1000);
     child.once('error', (error) => {
       clearTimeout(limit);
       reject(error);
     });
-    child.once('close', (code, signal) => {
+    child.once(last, (code: number | null, signal: NodeJS.Signals | null) => {
       clearTimeout(limit);
-      const last = `${stdout}\n${stderr}`.trim().slice(-TAIL);
-      if (killed)
-        reject(new Error(`${child.spawnargs.join(' ')} did not end within ${PATIENCE_S} s and was killed; it printed last:\n${last}`));
-      else resolve({ code, signal, stdout, stderr });
+      resolve({ code, signal, stdout, stderr });
     });
   });
 }

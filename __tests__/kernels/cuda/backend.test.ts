@@ -13,7 +13,7 @@ import type { CudaManifest } from '../../../src/kernels/manifest.js';
 import { kernelProcesses, type KernelProcess } from '../../../src/kernels/processes.js';
 import type { ModelReport } from '../../../src/report/types.js';
 import { startEngine } from '../../support/engine.js';
-import { modelFolder, scratch } from '../../support/models.js';
+import { shortModel, scratch } from '../../support/models.js';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const SETTINGS = [
@@ -392,6 +392,11 @@ describe('CUDA source', () => {
 });
 
 describe('check', () => {
+  let short: string;
+  beforeAll(async () => {
+    short = await shortModel('tinyllama-mini', root.folder, 'short', 3);
+  });
+
   /** A folder of kernels on the fake device, and one of ONNX Runtime's own. */
   function kernels(...entries: string[]): string {
     const folder = join(root.folder, `kernels-${++files}`);
@@ -410,9 +415,9 @@ describe('check', () => {
     const prompts = [{ input_ids: Array.from({ length: 13 }, (_, i) => i + 5) }];
     const config = await loadConfig({
       cwd: root.folder,
-      overrides: { models: [modelFolder('tinyllama-mini')], kernels: folder, prompts, ...overrides },
+      overrides: { models: [short], kernels: folder, prompts, ...overrides },
     });
-    return (await check(config, { engine })).models[0] as ModelReport;
+    return (await check(config, { engine, max_new_tokens: 0 })).models[0] as ModelReport;
   }
 
   const statuses = ({ numeric }: ModelReport) =>
