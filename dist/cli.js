@@ -3792,6 +3792,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  loadGate: () => import("./gate-ULG3VBX2.js")
+  loadGate: () => import("./gate-ISIZGWBD.js")
 });
 process.stdout.write("", () => process.exit());

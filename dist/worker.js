@@ -33,7 +33,7 @@ import {
   siteWeights,
   walk,
   wholeTensor
-} from "./chunk-TZFDDLTF.js";
+} from "./chunk-WVEQTJYD.js";
 import {
   openFolder,
   readModelConfig

@@ -198,8 +198,7 @@ async function numeric(
           : answerKernelQuestion(run.processes, [...kernels, ...run.unfused], question),
     },
   );
-  if (kept !== null && kept.found > 0)
-    log(`${ref.id}: ${kept.found} results kept from earlier runs, ${kept.made} computed`);
+  if (kept !== null && kept.found > 0) log(`${ref.id}: ${kept.found} results kept from earlier runs, ${kept.made} computed`);
   return { ...result, generation: result.generation === null ? null : await withTexts(engine, copy.folder, result.generation) };
 }
 
