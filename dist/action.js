@@ -902,7 +902,7 @@ function configOfInputs({ desk }) {
 async function judge(config, { desk, redact, env, cancelled }) {
   const { log } = desk;
   const cache = readCache(getInput, process.env) ? actionsCache({ env: process.env, log: log.info }) : null;
-  const gate = await import("./gate-ISIZGWBD.js");
+  const gate = await import("./gate-E7UWQFFS.js");
   const reference_cache = readReferenceCache(getInput, process.env, process.cwd(), desk.event?.pullRequest?.fork ?? false);
   const own = { env, signal: cancelled, reference_cache, ...cache === null ? {} : { shared: cache } };
   const edges = { log: (line) => log.info(line), ...own };
@@ -920,7 +920,7 @@ async function check(posting, run2) {
 }
 async function plan(run2) {
   const { desk, env } = run2;
-  const { planRun, writePlan } = await import("./plan-run-K5WYHRLI.js");
+  const { planRun, writePlan } = await import("./plan-run-ZRSSOKEH.js");
   const config = await configOfInputs(run2);
   const { plan: made, matrix, notes } = await planRun(config, momentOf(desk), env, desk.log.info);
   for (const note of notes) desk.log.warning(note);
@@ -939,7 +939,7 @@ function refuseMasked(matrix, { models, runs_on, runners }, { redact, secrets })
   );
 }
 async function judgeShard(entryText, run2) {
-  const { entryFromMatrix, shardConfig, stamped, stampOf } = await import("./shard-FKP4KCDK.js");
+  const { entryFromMatrix, shardConfig, stamped, stampOf } = await import("./shard-G5MTIEBB.js");
   const entry = entryFromMatrix(entryText, "input shard");
   const config = shardConfig(await configOfInputs(run2), entry, process.cwd());
   const { report: bare, saveCache } = await judge(config, run2);
@@ -954,7 +954,7 @@ async function merge(posting, run2) {
   const { desk, redact } = run2;
   if (desk.event !== null) desk.event = eventOfReports(desk.event);
   const [{ readArrived }, { merge: join3 }, { readBaseline }] = await Promise.all([
-    import("./arrived-OQOBCYT3.js"),
+    import("./arrived-C5WH6SS6.js"),
     import("./merge-DLBU6NJ7.js"),
     import("./baseline-63YB265V.js")
   ]);

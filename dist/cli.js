@@ -2,7 +2,7 @@
 import { createRequire as createRequire_ } from 'node:module'; const require = createRequire_(import.meta.url);
 import {
   package_default
-} from "./chunk-WXPIR4WJ.js";
+} from "./chunk-LCLR2ZV5.js";
 import {
   keptRoot,
   loadConfig,
@@ -3506,7 +3506,7 @@ function judging(models, options) {
   };
 }
 async function checkShard(config, shard, options, edges) {
-  const { entryFromPlan, shardConfig, stamped, stampOf } = await import("./shard-FKP4KCDK.js");
+  const { entryFromPlan, shardConfig, stamped, stampOf } = await import("./shard-G5MTIEBB.js");
   const file = options.plan ?? join(DEFAULT_OUTPUT, PLAN_FILE);
   const entry = await entryFromPlan(shard, resolve(edges.cwd, file), file);
   const own = shardConfig(config, entry, edges.cwd);
@@ -3518,7 +3518,7 @@ async function checkShard(config, shard, options, edges) {
 async function plan(models, options, edges) {
   const overrides = { ...judging(models, options), output: options.output, shards: options.shards, "runs-on": options.runsOn };
   const config = await loadConfig({ file: options.config, overrides, cwd: edges.cwd, nameOverride: nameOption });
-  const { planRun, writePlan } = await import("./plan-run-K5WYHRLI.js");
+  const { planRun, writePlan } = await import("./plan-run-ZRSSOKEH.js");
   const { plan: made, matrix, notes } = await planRun(config, await momentOf(edges), edges.env);
   for (const note of notes) edges.stderr.write(`note: ${plain(note, 2e3)}
 `);
@@ -3530,7 +3530,7 @@ async function plan(models, options, edges) {
 async function merge(folders, options, edges) {
   const failOn = options.failOn === void 0 ? null : loadFailOn(options.failOn, "--fail-on");
   const [{ readArrived }, { merge: joinReports }, { readBaseline }] = await Promise.all([
-    import("./arrived-OQOBCYT3.js"),
+    import("./arrived-C5WH6SS6.js"),
     import("./merge-DLBU6NJ7.js"),
     import("./baseline-63YB265V.js")
   ]);
@@ -3792,6 +3792,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  loadGate: () => import("./gate-ISIZGWBD.js")
+  loadGate: () => import("./gate-E7UWQFFS.js")
 });
 process.stdout.write("", () => process.exit());

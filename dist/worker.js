@@ -19,6 +19,7 @@ import {
   lookedAt,
   matrices,
   namesOf,
+  namesOf2,
   openCheckpoint,
   perSegment,
   readTexts,
@@ -33,7 +34,7 @@ import {
   siteWeights,
   walk,
   wholeTensor
-} from "./chunk-WVEQTJYD.js";
+} from "./chunk-RC6CQTOV.js";
 import {
   openFolder,
   readModelConfig
@@ -2824,7 +2825,7 @@ async function lineUp(runner2, options) {
   });
   const [oracle, eagerLane] = pure;
   const fused = assemblies.map(({ placements, failures }) => {
-    const of = [...new Set(placements.map(({ kernel }) => kernel.name))].join(" ");
+    const of = namesOf2(placements);
     const context = { ...options, runner: runner2, sequence, recipes };
     return { ...fusedLane(context, placements, eagerLane, failures), kept: { values: "ends", of } };
   });

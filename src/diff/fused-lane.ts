@@ -48,6 +48,11 @@ function served({ data, shape }: NdArray, { dtype }: SiteContext): NdArray {
   return { data: data instanceof Float64Array ? roundToServing(Float32Array.from(data), dtype) : data, shape };
 }
 
+/** Names of the kernels that stand in, each once. */
+export function namesOf(placements: readonly Placement<Kernel>[]): string {
+  return [...new Set(placements.map(({ kernel }) => kernel.name))].join(' ');
+}
+
 /** Value → last op of the sites that have it as input or output: what is inside a run need not be kept for it. */
 export function lookedAt(sites: readonly Site[]): Map<string, number> {
   const until = new Map<string, number>();
