@@ -78,7 +78,17 @@ const COUNTERPARTS = [
 ];
 
 function passTable(references, others) {
-  const heads = ['checkpoint', 'pass', 'start to file', 'of it, load and forward', 'forward alone', 'peak memory', 'peak / ours'];
+  const heads = [
+    'checkpoint',
+    'weights',
+    'pass',
+    'start to file',
+    'of it, load and forward',
+    'forward alone',
+    'peak memory',
+    'weights / peak',
+    'peak / ours',
+  ];
   const rows = references.flatMap((reference) =>
     reference.passes.flatMap((pass) => {
       const dtypes = COUNTERPARTS.find(([recipe]) => recipe === pass.recipe)[1];
@@ -90,23 +100,26 @@ function passTable(references, others) {
             other.config.num_hidden_layers === reference.config.num_hidden_layers,
         ),
       );
-      const ours = [seconds(pass.seconds), seconds(pass.loaded_seconds), '', size(pass.peak_bytes), ''];
+      const whose = [reference.name, size(reference.bytes)];
+      const share = ({ peak_bytes }) => times(reference.bytes / peak_bytes);
+      const ours = [seconds(pass.seconds), seconds(pass.loaded_seconds), '', size(pass.peak_bytes), share(pass), ''];
       return [
-        [reference.name, `fused-compat, ${pass.recipe}`, ...ours],
+        [...whose, `fused-compat, ${pass.recipe}`, ...ours],
         ...beside.map((other) => [
-          reference.name,
+          ...whose,
           `transformers, ${other.dtype}`,
           seconds(other.seconds),
           seconds(other.loaded_seconds),
           seconds(other.forward_seconds),
           size(other.peak_bytes),
+          share(other),
           times(other.peak_bytes / pass.peak_bytes),
         ]),
       ];
     }),
   );
   return table(
-    heads.map((head, i) => [head, i < 2 ? 'left' : 'right']),
+    heads.map((head) => [head, ['checkpoint', 'pass'].includes(head) ? 'left' : 'right']),
     rows,
   );
 }
@@ -127,8 +140,11 @@ export function tables(records) {
   if (diffs.length > 0) parts.push('The whole numeric diff (`check`):', diffTable(diffs), host(diffs));
   const changed = diffs.filter(({ same_evidence }) => same_evidence === false).map(({ name }) => name);
   if (changed.length > 0) parts.push(`**The warm run found something else than the cold one: ${changed.join(', ')}.**`);
-  if (references.length > 0)
-    parts.push('One pass of the reference beside transformers:', passTable(families(references).flat(), others), host(references));
+  for (const cpu of new Set(references.map(({ machine }) => machine.cpu))) {
+    const ours = references.filter(({ machine }) => machine.cpu === cpu);
+    const compared = others.some((other) => ours.some((one) => familyOf(one) === familyOf(other)));
+    parts.push(`One pass of the reference${compared ? ' beside transformers' : ''}:`, passTable(families(ours).flat(), others), host(ours));
+  }
   const [versions] = others.map((other) => other.versions);
   if (versions !== undefined) parts.push(`transformers ${versions.transformers}, PyTorch ${versions.torch}, Python ${versions.python}.`);
   return parts.join('\n\n');

@@ -3792,6 +3792,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  loadGate: () => import("./gate-E7UWQFFS.js")
+  loadGate: () => import("./gate-IQIB6RRS.js")
 });
 process.stdout.write("", () => process.exit());

@@ -8,7 +8,7 @@ import {
 } from "./chunk-JLC4LN5G.js";
 import {
   onnxruntimeKernel
-} from "./chunk-GSLMMZRT.js";
+} from "./chunk-3SY5OHI6.js";
 import {
   DeviceLost,
   KernelError,
@@ -16,7 +16,7 @@ import {
   float16ToFloat32,
   roundToBfloat16,
   roundToFloat16
-} from "./chunk-U7ON6GET.js";
+} from "./chunk-BTPLRCHC.js";
 import {
   callSizes,
   contractInputs,

@@ -34,7 +34,7 @@ import {
   siteWeights,
   walk,
   wholeTensor
-} from "./chunk-RC6CQTOV.js";
+} from "./chunk-P5WKAYIB.js";
 import {
   openFolder,
   readModelConfig
@@ -44,7 +44,7 @@ import {
 } from "./chunk-CPDI2S7W.js";
 import {
   onnxruntimeKernel
-} from "./chunk-GSLMMZRT.js";
+} from "./chunk-3SY5OHI6.js";
 import {
   KernelError,
   LARGEST_FINITE,
@@ -52,7 +52,7 @@ import {
   limitOf,
   roundToFloat16,
   roundToServing
-} from "./chunk-U7ON6GET.js";
+} from "./chunk-BTPLRCHC.js";
 import {
   CONTRACTS
 } from "./chunk-OWGKBW5B.js";
@@ -2714,16 +2714,9 @@ function randomInputs(program, site, dtype, positions, seed) {
 function scaled(inputs, factor, dtype, only = () => true) {
   const change = ([name, array]) => {
     if (isRotary(name) || !only(name)) return [name, array];
-    return [
-      name,
-      {
-        ...array,
-        data: roundToServing(
-          Float32Array.from(array.data, (value) => value * factor),
-          dtype
-        )
-      }
-    ];
+    const values = Float32Array.from(array.data);
+    for (let i = 0; i < values.length; i++) values[i] = values[i] * factor;
+    return [name, { ...array, data: roundToServing(values, dtype) }];
   };
   return Object.fromEntries(Object.entries(inputs).map(change));
 }
@@ -2755,7 +2748,9 @@ function normal(count, seed) {
     bits ^= bits + Math.imul(bits ^ bits >>> 7, bits | 61);
     return ((bits ^ bits >>> 14) >>> 0) / 2 ** 32;
   };
-  return Float32Array.from({ length: count }, () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()));
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) values[i] = Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+  return values;
 }
 function range(start, end) {
   return Array.from({ length: end - start }, (_, i) => start + i);

@@ -57,16 +57,9 @@ export function randomInputs(program: Program, site: Site, dtype: ServingDtype, 
 export function scaled(inputs: Tensors, factor: number, dtype: ServingDtype, only: (name: string) => boolean = () => true): Tensors {
   const change = ([name, array]: [string, NdArray]): [string, NdArray] => {
     if (isRotary(name) || !only(name)) return [name, array];
-    return [
-      name,
-      {
-        ...array,
-        data: roundToServing(
-          Float32Array.from(array.data, (value) => value * factor),
-          dtype,
-        ),
-      },
-    ];
+    const values = Float32Array.from(array.data);
+    for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * factor;
+    return [name, { ...array, data: roundToServing(values, dtype) }];
   };
   return Object.fromEntries(Object.entries(inputs).map(change));
 }
@@ -105,7 +98,9 @@ export function normal(count: number, seed: number): Float32Array {
     bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61);
     return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
   };
-  return Float32Array.from({ length: count }, () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()));
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) values[i] = Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+  return values;
 }
 
 export function range(start: number, end: number): number[] {

@@ -90,18 +90,24 @@ async function isOwn(root: string): Promise<boolean> {
  */
 async function contentOf({ tensors, read }: Checkpoint): Promise<string> {
   const hash = createHash('sha256');
-  const pieces: Promise<ArrayBuffer>[] = [];
+  /** Names of tensors, each before the digests of its pieces. */
+  const parts: (string | Promise<ArrayBuffer>)[] = [];
+  let pieces = 0;
   const take = async (left: number) => {
-    while (pieces.length > left) hash.update(new Uint8Array((await pieces.shift()) as ArrayBuffer));
+    while (pieces > left || (left === 0 && parts.length > 0)) {
+      const part = parts.shift() as string | Promise<ArrayBuffer>;
+      if (typeof part !== 'string') pieces--;
+      hash.update(typeof part === 'string' ? part : new Uint8Array(await part));
+    }
   };
   for (const { name, dtype, shape, byteLength } of tensors.values()) {
-    await take(0);
-    hash.update(JSON.stringify([name, dtype, shape]));
+    parts.push(JSON.stringify([name, dtype, shape]));
     for (let start = 0; start < byteLength; start += PIECE_BYTES) {
       const piece = read(name, start, Math.min(start + PIECE_BYTES, byteLength)).then((bytes) => subtle.digest('SHA-256', bytes));
       // One that fails is told when its turn comes.
       piece.catch(() => undefined);
-      pieces.push(piece);
+      parts.push(piece);
+      pieces++;
       await take(PIECES_AT_ONCE - 1);
     }
   }

@@ -73,7 +73,8 @@ export function bfloat16Values(values: Float32Array): Float32Array {
   const rounded = new Int32Array(values.length);
   for (let i = 0; i < wide.length; i++) {
     const x = wide[i] as number;
-    rounded[i] = (x & 0x7fffffff) > 0x7f800000 ? quietNaN(x >>> 16, 0x7f, 0x40) << 16 : (x + 0x7fff + ((x >>> 16) & 1)) & 0xffff0000;
+    // `| 0` and -65536, not 0xffff0000, keep it in 32-bit integers: half the time.
+    rounded[i] = (x & 0x7fffffff) > 0x7f800000 ? quietNaN(x >>> 16, 0x7f, 0x40) << 16 : ((x + 0x7fff + ((x >>> 16) & 1)) | 0) & -65536;
   }
   return new Float32Array(rounded.buffer);
 }
