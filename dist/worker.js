@@ -34,7 +34,7 @@ import {
   siteWeights,
   walk,
   wholeTensor
-} from "./chunk-P5WKAYIB.js";
+} from "./chunk-UMXG6LUD.js";
 import {
   openFolder,
   readModelConfig
@@ -2941,14 +2941,15 @@ function trialMaker(context, site) {
     program.ops.slice(site.start, site.end + 1).map(({ op }) => op)
   );
   const ops = program.ops.slice(site.start, site.end + 1);
-  const keyOf = (recipe, inputs) => ({
+  const nameOf = (inputs) => context.keeper ? digest({ what: "probe inputs", depends: null, tensors: inputs }) : "";
+  const keyOf = (recipe, of) => ({
     what: "probe",
-    depends: { dtype, recipe, ops, ...namesOf(site) },
-    tensors: inputs
+    depends: { dtype, recipe, ops, ...namesOf(site), of },
+    tensors: {}
   });
-  const run = async (recipe, inputs) => {
+  const run = async (recipe, inputs, of) => {
     const made = async () => ({ tensors: await runSite(context, site, recipe, inputs, oneSequence(inputs)), note: null });
-    return (await remembered(context.keeper, () => keyOf(recipe, inputs), made)).tensors;
+    return (await remembered(context.keeper, () => keyOf(recipe, of), made)).tensors;
   };
   return {
     context,
@@ -2956,14 +2957,17 @@ function trialMaker(context, site) {
     depends: { dtype, recipes, ops, ...namesOf(site) },
     inputs: (positions, seed) => randomInputs(program, site, dtype, positions, seed),
     async reference(inputs) {
+      const of = nameOf(inputs);
+      const all = [ORACLE, ...recipes];
       const reference = once(async () => {
-        const [oracle = {}, ...others] = await Promise.all([ORACLE, ...recipes].map((recipe) => run(recipe, inputs)));
+        const [oracle = {}, ...others] = await Promise.all(all.map((recipe) => run(recipe, inputs, of)));
         return { oracle, recipes: others };
       });
-      if (await context.keeper?.has(keyOf(ORACLE, inputs)) !== true) await reference();
+      const there = await Promise.all(all.map(async (recipe) => await context.keeper?.has(keyOf(recipe, of)) === true));
+      if (there.includes(false)) await reference();
       return reference;
     },
-    eager: (inputs) => run(recipes[0], inputs),
+    eager: (inputs) => run(recipes[0], inputs, nameOf(inputs)),
     trial(inputs, reference, shape) {
       const tokens = countRows2(inputs);
       return { site, inputs, reference, rows: range(0, tokens), copies: 1, floors: NO_FLOORS, shape: shape ?? `T = ${tokens}` };

@@ -74,6 +74,17 @@ describe('a second run', () => {
     expect(numbers(second.report)).toEqual(numbers(fresh));
   });
 
+  test('uses all that is kept, so that nothing of it is the oldest when room is made', async () => {
+    const folder = join(root.folder, 'used');
+    await judged(folder);
+    const longAgo = new Date('2020-01-01');
+    const kept = await files(folder);
+    for (const path of kept) await utimes(path, longAgo, longAgo);
+    await judged(folder);
+    const unused = await Promise.all(kept.map(async (path) => (await stat(path)).mtime.getTime() === longAgo.getTime()));
+    expect(unused.filter(Boolean)).toHaveLength(0);
+  });
+
   test('judges kernels that were changed: a broken one fails with what the correct one left', async () => {
     const folder = join(root.folder, 'changed');
     const correct = await judged(folder, { kernels: await kernelFolder(named(CORRECT, 'rms_norm')) });

@@ -3,7 +3,7 @@
 
 import type { Op } from '../architectures/program.js';
 import type { Site } from '../kernels/sites.js';
-import { remembered, type Key } from '../reference/keeper.js';
+import { digest, remembered, type Key } from '../reference/keeper.js';
 import { rows as rowRange, type NdArray } from '../reference/ndarray.js';
 import { distinctRecipes, ORACLE, type Recipe } from '../reference/recipes.js';
 import type { ServingDtype } from '../report/types.js';
@@ -144,14 +144,16 @@ function trialMaker(context: ProbeContext, site: Site): Maker {
     program.ops.slice(site.start, site.end + 1).map(({ op }: Op) => op),
   );
   const ops = program.ops.slice(site.start, site.end + 1);
-  const keyOf = (recipe: Recipe, inputs: Tensors): Key => ({
+  /** One name of the inputs for all recipes. Without a keeper nobody asks for it. */
+  const nameOf = (inputs: Tensors) => (context.keeper ? digest({ what: 'probe inputs', depends: null, tensors: inputs }) : '');
+  const keyOf = (recipe: Recipe, of: string): Key => ({
     what: 'probe',
-    depends: { dtype, recipe, ops, ...namesOf(site) },
-    tensors: inputs,
+    depends: { dtype, recipe, ops, ...namesOf(site), of },
+    tensors: {},
   });
-  const run = async (recipe: Recipe, inputs: Tensors) => {
+  const run = async (recipe: Recipe, inputs: Tensors, of: string) => {
     const made = async () => ({ tensors: await runSite(context, site, recipe, inputs, oneSequence(inputs)), note: null });
-    return (await remembered(context.keeper, () => keyOf(recipe, inputs), made)).tensors;
+    return (await remembered(context.keeper, () => keyOf(recipe, of), made)).tensors;
   };
   return {
     context,
@@ -159,14 +161,17 @@ function trialMaker(context: ProbeContext, site: Site): Maker {
     depends: { dtype, recipes, ops, ...namesOf(site) },
     inputs: (positions, seed) => randomInputs(program, site, dtype, positions, seed),
     async reference(inputs) {
+      const of = nameOf(inputs);
+      const all = [ORACLE, ...recipes];
       const reference = once(async (): Promise<Reference> => {
-        const [oracle = {}, ...others] = await Promise.all([ORACLE, ...recipes].map((recipe) => run(recipe, inputs)));
+        const [oracle = {}, ...others] = await Promise.all(all.map((recipe) => run(recipe, inputs, of)));
         return { oracle, recipes: others };
       });
-      if ((await context.keeper?.has(keyOf(ORACLE, inputs))) !== true) await reference();
+      const there = await Promise.all(all.map(async (recipe) => (await context.keeper?.has(keyOf(recipe, of))) === true));
+      if (there.includes(false)) await reference();
       return reference;
     },
-    eager: (inputs) => run(recipes[0] as Recipe, inputs),
+    eager: (inputs) => run(recipes[0] as Recipe, inputs, nameOf(inputs)),
     trial(inputs, reference, shape) {
       const tokens = countRows(inputs);
       return { site, inputs, reference, rows: range(0, tokens), copies: 1, floors: NO_FLOORS, shape: shape ?? `T = ${tokens}` };

@@ -147,6 +147,8 @@ export interface KeptLogits {
   /** @returns null: not kept */
   find(block: Block): Promise<ReadonlyMap<Lane, NdArray> | null>;
   put(block: Block, logits: ReadonlyMap<Lane, NdArray>): Promise<void>;
+  /** Nobody needs them this time: what is kept of them counts as used all the same, for the next kernel that is changed. */
+  passOver(block: Block): Promise<void>;
   /** All blocks were seen. */
   end(): Promise<void>;
 }
@@ -195,6 +197,9 @@ export async function keptLogits(
     },
     async put(block, logits) {
       if (first !== undefined) await keeper.put(keyOfBlock(block), { tensors: { logits: logits.get(first) as NdArray }, note: null });
+    },
+    async passOver(block) {
+      if (first !== undefined) await keeper.has(keyOfBlock(block));
     },
     async end() {
       for (const { lane, key, kept } of known) {

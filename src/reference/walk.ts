@@ -179,13 +179,14 @@ async function linears(options: WalkOptions, lanes: readonly Lane[], op: Op, rea
     const sinks = lanes.map((lane) => collect(lane, op, matrix));
     const kept = streaming === undefined ? null : await keptLogits(options, lanes, op);
     const needed = factors.filter(({ lane }) => kept?.summed.has(lane) !== true);
-    const blocks = blocksOf(checkpoint, matrix.ref).length;
+    const blocks = blocksOf(checkpoint, matrix.ref);
     // Who read them in the run whose results take their place also looked for NaN in them.
     if (needed.length === 0) {
-      reader.skip(blocks);
+      for (const block of blocks) await kept?.passOver(block);
+      reader.skip(blocks.length);
       continue;
     }
-    for (let left = blocks; left > 0; left--) {
+    for (let left = blocks.length; left > 0; left--) {
       const { block, bytes } = await reader.next();
       const known = (await kept?.find(block)) ?? new Map<Lane, NdArray>();
       const unknown = needed.filter(({ lane }) => !known.has(lane));
