@@ -13,13 +13,13 @@ import {
   joinPrompts,
   joinRows,
   keeperOf,
+  kernelNames,
   laneInputs,
   laneOutputs,
   logitsMeter,
   lookedAt,
   matrices,
   namesOf,
-  namesOf2,
   openCheckpoint,
   perSegment,
   readTexts,
@@ -34,7 +34,7 @@ import {
   siteWeights,
   walk,
   wholeTensor
-} from "./chunk-UMXG6LUD.js";
+} from "./chunk-MIXQDKHI.js";
 import {
   openFolder,
   readModelConfig
@@ -2714,8 +2714,8 @@ function randomInputs(program, site, dtype, positions, seed) {
 function scaled(inputs, factor, dtype, only = () => true) {
   const change = ([name, array]) => {
     if (isRotary(name) || !only(name)) return [name, array];
-    const values = Float32Array.from(array.data);
-    for (let i = 0; i < values.length; i++) values[i] = values[i] * factor;
+    const values = new Float32Array(array.data.length);
+    for (let i = 0; i < values.length; i++) values[i] = array.data[i] * factor;
     return [name, { ...array, data: roundToServing(values, dtype) }];
   };
   return Object.fromEntries(Object.entries(inputs).map(change));
@@ -2820,7 +2820,7 @@ async function lineUp(runner2, options) {
   });
   const [oracle, eagerLane] = pure;
   const fused = assemblies.map(({ placements, failures }) => {
-    const of = namesOf2(placements);
+    const of = kernelNames(placements);
     const context = { ...options, runner: runner2, sequence, recipes };
     return { ...fusedLane(context, placements, eagerLane, failures), kept: { values: "ends", of } };
   });

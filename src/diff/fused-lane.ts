@@ -48,8 +48,8 @@ function served({ data, shape }: NdArray, { dtype }: SiteContext): NdArray {
   return { data: data instanceof Float64Array ? roundToServing(Float32Array.from(data), dtype) : data, shape };
 }
 
-/** Names of the kernels that stand in, each once. */
-export function namesOf(placements: readonly Placement<Kernel>[]): string {
+/** The kernels that stand in by name, each once. */
+export function kernelNames(placements: readonly Placement<Kernel>[]): string {
   return [...new Set(placements.map(({ kernel }) => kernel.name))].join(' ');
 }
 

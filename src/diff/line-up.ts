@@ -15,7 +15,7 @@ import type { ServingDtype } from '../report/types.js';
 import type { Checkpoint } from '../weights/checkpoint.js';
 import { suspectList } from './causes.js';
 import type { SiteComparison } from './compare-sites.js';
-import { fusedLane, namesOf } from './fused-lane.js';
+import { fusedLane, kernelNames } from './fused-lane.js';
 import { isGenerator } from './generator.js';
 import { kernelRecord, type KernelRecord } from './kernel-level.js';
 import { overflowWatch, type OverflowWatch } from './overflow.js';
@@ -102,7 +102,7 @@ export async function lineUp(runner: OpRunner, options: DiffOptions): Promise<Di
   });
   const [oracle, eagerLane] = pure as [Lane, Lane];
   const fused = assemblies.map(({ placements, failures }): Lane => {
-    const of = namesOf(placements);
+    const of = kernelNames(placements);
     const context = { ...options, runner, sequence, recipes };
     return { ...fusedLane(context, placements, eagerLane, failures), kept: { values: 'ends', of } };
   });

@@ -57,8 +57,8 @@ export function randomInputs(program: Program, site: Site, dtype: ServingDtype, 
 export function scaled(inputs: Tensors, factor: number, dtype: ServingDtype, only: (name: string) => boolean = () => true): Tensors {
   const change = ([name, array]: [string, NdArray]): [string, NdArray] => {
     if (isRotary(name) || !only(name)) return [name, array];
-    const values = Float32Array.from(array.data);
-    for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * factor;
+    const values = new Float32Array(array.data.length);
+    for (let i = 0; i < values.length; i++) values[i] = (array.data[i] as number) * factor;
     return [name, { ...array, data: roundToServing(values, dtype) }];
   };
   return Object.fromEntries(Object.entries(inputs).map(change));

@@ -8,7 +8,7 @@ import { joinRows, rows, type NdArray } from '../reference/ndarray.js';
 import { eager } from '../reference/recipes.js';
 import type { Sequence } from '../reference/sequence.js';
 import type { StandIn } from '../reference/walk.js';
-import { lookedAt, namesOf } from './fused-lane.js';
+import { lookedAt, kernelNames } from './fused-lane.js';
 import { callKernel, laneInputs, siteWeights, type SiteContext, type Tensors } from './site.js';
 
 /** What writes the fused text. */
@@ -71,7 +71,7 @@ export async function writeFused(
   const { placements } = fused;
   // A kernel that is a layer has no place for the keys and values of earlier tokens.
   const cached = !placements.some(({ site }) => site.op === 'decoder_layer');
-  const called = namesOf(placements);
+  const called = kernelNames(placements);
   const options = { recipe: eager(context.dtype), standIns: standInsOf(context, placements), cached, called };
   return write(context, tasks, options, lookedAt(placements.map(({ site }) => site)), cached ? drafts : []);
 }

@@ -89,25 +89,19 @@ async function isOwn(root: string): Promise<boolean> {
  * threads of Node's pool make while others are read.
  */
 async function contentOf({ tensors, read }: Checkpoint): Promise<string> {
-  const hash = createHash('sha256');
-  /** Names of tensors, each before the digests of its pieces. */
-  const parts: (string | Promise<ArrayBuffer>)[] = [];
-  let pieces = 0;
+  // All names first: pieces of the next tensor are read while those of the one before are digested.
+  const described = [...tensors.values()].map(({ name, dtype, shape, byteLength }) => [name, dtype, shape, byteLength]);
+  const hash = createHash('sha256').update(JSON.stringify(described));
+  const pieces: Promise<ArrayBuffer>[] = [];
   const take = async (left: number) => {
-    while (pieces > left || (left === 0 && parts.length > 0)) {
-      const part = parts.shift() as string | Promise<ArrayBuffer>;
-      if (typeof part !== 'string') pieces--;
-      hash.update(typeof part === 'string' ? part : new Uint8Array(await part));
-    }
+    while (pieces.length > left) hash.update(new Uint8Array((await pieces.shift()) as ArrayBuffer));
   };
-  for (const { name, dtype, shape, byteLength } of tensors.values()) {
-    parts.push(JSON.stringify([name, dtype, shape]));
+  for (const { name, byteLength } of tensors.values()) {
     for (let start = 0; start < byteLength; start += PIECE_BYTES) {
       const piece = read(name, start, Math.min(start + PIECE_BYTES, byteLength)).then((bytes) => subtle.digest('SHA-256', bytes));
       // One that fails is told when its turn comes.
       piece.catch(() => undefined);
-      parts.push(piece);
-      pieces++;
+      pieces.push(piece);
       await take(PIECES_AT_ONCE - 1);
     }
   }
