@@ -140,6 +140,7 @@ export function tables(records) {
   if (diffs.length > 0) parts.push('The whole numeric diff (`check`):', diffTable(diffs), host(diffs));
   const changed = diffs.filter(({ same_evidence }) => same_evidence === false).map(({ name }) => name);
   if (changed.length > 0) parts.push(`**The warm run found something else than the cold one: ${changed.join(', ')}.**`);
+  // A table for each machine: times of two do not stand beside each other.
   for (const cpu of new Set(references.map(({ machine }) => machine.cpu))) {
     const ours = references.filter(({ machine }) => machine.cpu === cpu);
     const compared = others.some((other) => ours.some((one) => familyOf(one) === familyOf(other)));
