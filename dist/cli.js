@@ -3792,6 +3792,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  loadGate: () => import("./gate-TDZK6A7I.js")
+  loadGate: () => import("./gate-YOTVBPWK.js")
 });
 process.stdout.write("", () => process.exit());

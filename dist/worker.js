@@ -34,7 +34,7 @@ import {
   siteWeights,
   walk,
   wholeTensor
-} from "./chunk-MIXQDKHI.js";
+} from "./chunk-Y4DBLCOB.js";
 import {
   openFolder,
   readModelConfig

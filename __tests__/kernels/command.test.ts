@@ -8,6 +8,7 @@ import type { KernelCall } from '../../src/kernels/kernel.js';
 import type { CommandManifest } from '../../src/kernels/manifest.js';
 import type { KernelProcess } from '../../src/kernels/processes.js';
 import { scratch } from '../support/models.js';
+import { until } from '../support/waiting.js';
 import { allGone, inItsTime, newMark, running, speaker } from './speaker.js';
 
 let root: { folder: string; remove: () => Promise<void> };
@@ -266,16 +267,21 @@ describe('the end', () => {
   test('what a program left running is ended, and the log says so', async () => {
     const kernel = await start('leaves-child-at-the-end');
     await kernel.call(CALL);
-    expect(running(mark).length).toBe(2);
+    // It is seen without an environment for a moment while it is started.
+    await until('what it left', () => running(mark).length === 2);
     await kernel.close();
     await allGone(mark);
     expect(logged).toEqual(['kernel speaker: left 1 process behind; ended']);
   });
 
-  test('kill() leaves nothing behind, at once', async () => {
-    const kernel = await start('leaves-child-at-the-end');
-    kernel.kill();
-    expect(await readdir(folder)).toEqual([]);
-    await allGone(mark);
-  });
+  test.each(['leaves-child-at-the-end', 'leaves-child-with-its-own-environment'])(
+    'kill() leaves nothing behind, at once (%s)',
+    async (fault) => {
+      const kernel = await start(fault);
+      await until('what it left', () => running(mark).length === 2);
+      kernel.kill();
+      expect(await readdir(folder)).toEqual([]);
+      await allGone(mark);
+    },
+  );
 });

@@ -19,7 +19,7 @@ export interface ProcessGroup {
 /** A program that starts processes faster than they are found would keep us here for ever. */
 const MAX_ROUNDS = 1000;
 
-/** Every process that the program starts inherits it, wherever that process goes. */
+/** Every process that the program starts inherits it, wherever that process goes, unless it is given another environment. */
 const MARKER = 'FUSED_COMPAT_KERNEL';
 
 /**
@@ -84,19 +84,35 @@ function send(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** Processes that bear the mark in the environment they were started with. Only Linux shows it: elsewhere the group has to do. */
+/**
+ * Processes that bear the mark in the environment they were started with, and their children: one that was given another environment, or
+ * is being started just now and shows none yet. Only Linux tells: elsewhere the group has to do.
+ */
 function marked(mark: string): number[] {
   if (process.platform !== 'linux') return [];
   const entry = Buffer.from(`${MARKER}=${mark}\0`);
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && environmentOf(name).includes(entry))
-    .map(Number);
+  const parents = new Map<number, number>();
+  const found = new Set<number>();
+  for (const name of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    parents.set(Number(name), parentOf(name));
+    if (read(name, 'environ').includes(entry)) found.add(Number(name));
+  }
+  // A set goes on with what is added while it is gone through: children of children come too.
+  for (const parent of found) for (const [pid, its] of parents) if (its === parent) found.add(pid);
+  return [...found];
+}
+
+/** 0 for a process that has ended. */
+function parentOf(pid: string): number {
+  // "4242 (name) S 17 ...": the name may hold anything, also a parenthesis.
+  const stat = read(pid, 'stat').toString('latin1');
+  return Number(stat.slice(stat.lastIndexOf(')')).split(' ')[2] ?? 0);
 }
 
 /** Empty for a process that has ended, or belongs to another user. */
-function environmentOf(pid: string): Buffer {
+function read(pid: string, file: 'environ' | 'stat'): Buffer {
   try {
-    return readFileSync(`/proc/${pid}/environ`);
+    return readFileSync(`/proc/${pid}/${file}`);
   } catch {
     return Buffer.alloc(0);
   }
