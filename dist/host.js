@@ -8,7 +8,7 @@ import {
 } from "./chunk-JLC4LN5G.js";
 import {
   onnxruntimeKernel
-} from "./chunk-3SY5OHI6.js";
+} from "./chunk-2MZDU3VF.js";
 import {
   DeviceLost,
   KernelError,
@@ -16,7 +16,7 @@ import {
   float16ToFloat32,
   roundToBfloat16,
   roundToFloat16
-} from "./chunk-BTPLRCHC.js";
+} from "./chunk-OVBYQ6YJ.js";
 import {
   callSizes,
   contractInputs,

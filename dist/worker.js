@@ -34,17 +34,17 @@ import {
   siteWeights,
   walk,
   wholeTensor
-} from "./chunk-Y4DBLCOB.js";
+} from "./chunk-OIR7JCC3.js";
 import {
   openFolder,
   readModelConfig
-} from "./chunk-5CHCV44R.js";
+} from "./chunk-LRQT5TE5.js";
 import {
   unfusedName
 } from "./chunk-CPDI2S7W.js";
 import {
   onnxruntimeKernel
-} from "./chunk-3SY5OHI6.js";
+} from "./chunk-2MZDU3VF.js";
 import {
   KernelError,
   LARGEST_FINITE,
@@ -52,7 +52,7 @@ import {
   limitOf,
   roundToFloat16,
   roundToServing
-} from "./chunk-BTPLRCHC.js";
+} from "./chunk-OVBYQ6YJ.js";
 import {
   CONTRACTS
 } from "./chunk-OWGKBW5B.js";
@@ -2783,10 +2783,11 @@ function perturbed(program, site, dtype) {
       const elements = arrays.reduce((sum, { data }) => sum + data.length, 0);
       const size = Math.sqrt(arrays.reduce((sum, { data }) => sum + sumOfSquares2(data), 0) / elements);
       if (!(rms > 0) || !(size > 0) || !Number.isFinite(rms / size)) return;
+      const relative = 2 ** Math.round(Math.log2(rms / size));
       let squares = 0;
       for (const [i, array] of arrays.entries()) {
         const noise = normal(array.data.length, SEED + i);
-        const data = array.data.map((value, at) => value * (1 + rms / size * noise[at]));
+        const data = array.data.map((value, at) => value * (1 + relative * noise[at]));
         for (let at = 0; at < data.length; at++) squares += (data[at] - array.data[at]) ** 2;
         lane.values.set(names[i], { data, shape: array.shape });
       }

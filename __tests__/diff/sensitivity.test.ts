@@ -57,12 +57,25 @@ function put(one: Perturbed): number {
   return Math.sqrt(squares / 5000);
 }
 
+function rms(values: readonly number[]): number {
+  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
+}
+
 describe('the perturbation', () => {
-  test('is of the size of the kernel error, over all outputs of the site, and the same in every run', () => {
-    const one = made(0.01);
-    expect(put(one)).toBeGreaterThan(0.009);
-    expect(put(one)).toBeLessThan(0.011);
-    expect(put(made(0.01))).toBe(put(one));
+  test('is of the size of the kernel error, over all outputs of the site, in powers of two of theirs', () => {
+    const size = put(made(0.01)) / 0.01;
+    expect(size).toBeGreaterThan(0.7);
+    expect(size).toBeLessThan(1.42);
+    const relative = put(made(0.01)) / rms([...Q, ...K]);
+    expect(Math.abs(Math.log2(relative) - Math.round(Math.log2(relative)))).toBeLessThan(0.05);
+    expect(put(made(0.04))).toBeCloseTo(4 * put(made(0.01)), 6);
+  });
+
+  test('is the same in every run, and for a kernel that was changed a little', () => {
+    const values = (one: Perturbed) => one.lane.values.get('q')?.data;
+    expect(values(made(0.01))).toEqual(values(made(0.01)));
+    expect(values(made(0.0101))).toEqual(values(made(0.01)));
+    expect(values(made(0.02))).not.toEqual(values(made(0.01)));
   });
 
   test('is what the final error is measured in', () => {

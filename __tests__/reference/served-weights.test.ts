@@ -174,6 +174,21 @@ describe('values that are not finite', () => {
     });
   });
 
+  test('are found however often the blocks are read, and where a tensor is read in other rows', async () => {
+    const values = random(3, 1024 * 1024);
+    values[1024 * 800] = NaN;
+    const tensor = matrix(1024, 1024, { values });
+    const part = (start: number) => ({ tensor: 'w', shape: [512, 1024], rows: { start, total: 1024 } });
+    await withTensors([tensor], async (checkpoint) => {
+      for (let again = 0; again < 2; again++) {
+        const sound = readAhead(checkpoint, blocksOf(checkpoint, part(0)));
+        await sound.next();
+        const broken = readAhead(checkpoint, blocksOf(checkpoint, part(512)));
+        expect(await refusal(broken.next())).toContain('w holds 1 NaN and 0 infinite values');
+      }
+    });
+  });
+
   test('in a norm or a bias are named', async () => {
     const norm = { name: 'model.norm.weight', shape: [3], values: [1, NaN, 1] };
     await withTensors([norm], async (checkpoint) => {

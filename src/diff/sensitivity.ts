@@ -16,7 +16,7 @@ export interface Perturbed {
   readonly site: Site;
   /**
    * Perturbs the outputs of the site, once the lane has them.
-   * @param rms what their error shall be
+   * @param rms what their error shall be, up to a factor of √2
    */
   perturb(rms: number): void;
   /** RMS error of the final hidden state over that put in; null: nothing was put in. */
@@ -54,11 +54,13 @@ export function perturbed(program: Program, site: Site, dtype: ServingDtype): Pe
       const elements = arrays.reduce((sum, { data }) => sum + data.length, 0);
       const size = Math.sqrt(arrays.reduce((sum, { data }) => sum + sumOfSquares(data), 0) / elements);
       if (!(rms > 0) || !(size > 0) || !Number.isFinite(rms / size)) return;
+      // In powers of two: what comes of it does not depend on the exact size, and that of a kernel that was changed a little is known already.
+      const relative = 2 ** Math.round(Math.log2(rms / size));
       let squares = 0;
       for (const [i, array] of arrays.entries()) {
         // Relative to each value, as rounding errors are.
         const noise = normal(array.data.length, SEED + i);
-        const data = array.data.map((value, at) => value * (1 + (rms / size) * (noise[at] as number)));
+        const data = array.data.map((value, at) => value * (1 + relative * (noise[at] as number)));
         for (let at = 0; at < data.length; at++) squares += ((data[at] as number) - (array.data[at] as number)) ** 2;
         lane.values.set(names[i] as string, { data, shape: array.shape });
       }

@@ -5,7 +5,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { bfloat16ToFloat32 } from '../weights/values.js';
+import { bfloat16Bits, bfloat16ToFloat32 } from '../weights/values.js';
 import type { NdArray } from './ndarray.js';
 
 /** What a result depends on, beside the model and the engine, which have a folder of their own. */
@@ -182,13 +182,9 @@ function encode({ tensors, note }: Kept, of?: string): Buffer {
 /** Half the bytes where the lower halves of all float32 values are 0, as those of bfloat16 values are. */
 function packed(data: NdArray['data']): { dtype: Dtype; bytes: Uint8Array } {
   if (data instanceof Float64Array) return { dtype: 'F64', bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
-  const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
-  let lower = 0;
-  for (let i = 0; i < bits.length; i++) lower |= bits[i] as number;
-  if ((lower & 0xffff) !== 0) return { dtype: 'F32', bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
-  const upper = new Uint16Array(bits.length);
-  for (let i = 0; i < bits.length; i++) upper[i] = (bits[i] as number) >>> 16;
-  return { dtype: 'BF16', bytes: new Uint8Array(upper.buffer) };
+  const upper = bfloat16Bits(data);
+  if (upper !== null) return { dtype: 'BF16', bytes: new Uint8Array(upper.buffer) };
+  return { dtype: 'F32', bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }
 
 function numberAsText(_: string, value: unknown): unknown {

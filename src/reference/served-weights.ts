@@ -67,7 +67,7 @@ export function readAhead(checkpoint: Checkpoint, blocks: readonly Block[]): Blo
       const bytes = await first.bytes;
       ahead -= first.size;
       start();
-      await refuseNonFinite(checkpoint, first.block.ref, bytes);
+      await refuseNonFiniteOnce(checkpoint, first.block, bytes);
       return { block: first.block, bytes };
     },
     skip(count) {
@@ -78,6 +78,19 @@ export function readAhead(checkpoint: Checkpoint, blocks: readonly Block[]): Blo
       next += count;
     },
   };
+}
+
+/** Blocks in which there is no NaN and no infinity. A file that changes is refused by who reads it, and decoding reads all of it for every token. */
+const sound = new WeakMap<Checkpoint, Set<string>>();
+
+async function refuseNonFiniteOnce(checkpoint: Checkpoint, { ref, start, end }: Block, bytes: Uint8Array): Promise<void> {
+  const blocks = sound.get(checkpoint) ?? new Set<string>();
+  sound.set(checkpoint, blocks);
+  const first = ref.rows?.start ?? 0;
+  const name = `${ref.tensor} ${first + start} ${first + end}`;
+  if (blocks.has(name)) return;
+  await refuseNonFinite(checkpoint, ref, bytes);
+  blocks.add(name);
 }
 
 async function refuseNonFinite(checkpoint: Checkpoint, ref: WeightRef, bytes: Uint8Array): Promise<void> {
