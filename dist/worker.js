@@ -34,7 +34,7 @@ import {
   siteWeights,
   walk,
   wholeTensor
-} from "./chunk-OIR7JCC3.js";
+} from "./chunk-B7AFEDH3.js";
 import {
   openFolder,
   readModelConfig

@@ -102,11 +102,12 @@ function marked(mark: string): number[] {
   return [...found];
 }
 
-/** 0 for a process that has ended. */
+/** 0 for a process that has ended, also for one that nobody has waited for yet. */
 function parentOf(pid: string): number {
   // "4242 (name) S 17 ...": the name may hold anything, also a parenthesis.
   const stat = read(pid, 'stat').toString('latin1');
-  return Number(stat.slice(stat.lastIndexOf(')')).split(' ')[2] ?? 0);
+  const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return state === 'Z' ? 0 : Number(parent ?? 0);
 }
 
 /** Empty for a process that has ended, or belongs to another user. */
