@@ -902,7 +902,7 @@ function configOfInputs({ desk }) {
 async function judge(config, { desk, redact, env, cancelled }) {
   const { log } = desk;
   const cache = readCache(getInput, process.env) ? actionsCache({ env: process.env, log: log.info }) : null;
-  const gate = await import("./gate-SFZH43T6.js");
+  const gate = await import("./gate-MVWA636G.js");
   const reference_cache = readReferenceCache(getInput, process.env, process.cwd(), desk.event?.pullRequest?.fork ?? false);
   const own = { env, signal: cancelled, reference_cache, ...cache === null ? {} : { shared: cache } };
   const edges = { log: (line) => log.info(line), ...own };

@@ -3792,6 +3792,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  loadGate: () => import("./gate-SFZH43T6.js")
+  loadGate: () => import("./gate-MVWA636G.js")
 });
 process.stdout.write("", () => process.exit());

@@ -34,7 +34,7 @@ import {
   siteWeights,
   walk,
   wholeTensor
-} from "./chunk-B7AFEDH3.js";
+} from "./chunk-6SVNK7ZS.js";
 import {
   openFolder,
   readModelConfig

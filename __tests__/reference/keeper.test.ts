@@ -172,7 +172,7 @@ describe('keeping', () => {
   });
 });
 
-test('what was not used for the longest time goes first when the folder is too large', async () => {
+test('what was not used for the longest time goes first when the folder holds too many bytes or files', async () => {
   const model = join(folder, 'engine', 'model');
   await mkdir(model, { recursive: true });
   for (const [name, used] of [
@@ -183,11 +183,13 @@ test('what was not used for the longest time goes first when the folder is too l
     await writeFile(join(model, name), Buffer.alloc(100));
     await utimes(join(model, name), used, used);
   }
-  await prune(folder, 250);
+  await prune(folder, { bytes: 300, files: 3 });
+  expect(await readdir(model)).toHaveLength(3);
+  await prune(folder, { bytes: 250, files: 3 });
   expect((await readdir(model)).sort()).toEqual(['middle', 'new']);
-  await prune(folder, 250);
-  expect(await readdir(model)).toHaveLength(2);
-  await prune(join(folder, 'not there'), 0);
+  await prune(folder, { bytes: 250, files: 1 });
+  expect(await readdir(model)).toEqual(['new']);
+  await prune(join(folder, 'not there'), { bytes: 0, files: 0 });
 });
 
 test('a found result counts as used', async () => {
