@@ -902,7 +902,7 @@ function configOfInputs({ desk }) {
 async function judge(config, { desk, redact, env, cancelled }) {
   const { log } = desk;
   const cache = readCache(getInput, process.env) ? actionsCache({ env: process.env, log: log.info }) : null;
-  const gate = await import("./gate-MVWA636G.js");
+  const gate = await import("./gate-SBYUQCOX.js");
   const reference_cache = readReferenceCache(getInput, process.env, process.cwd(), desk.event?.pullRequest?.fork ?? false);
   const own = { env, signal: cancelled, reference_cache, ...cache === null ? {} : { shared: cache } };
   const edges = { log: (line) => log.info(line), ...own };
@@ -920,7 +920,7 @@ async function check(posting, run2) {
 }
 async function plan(run2) {
   const { desk, env } = run2;
-  const { planRun, writePlan } = await import("./plan-run-YZTOBBLA.js");
+  const { planRun, writePlan } = await import("./plan-run-TMLIQV2L.js");
   const config = await configOfInputs(run2);
   const { plan: made, matrix, notes } = await planRun(config, momentOf(desk), env, desk.log.info);
   for (const note of notes) desk.log.warning(note);

@@ -3518,7 +3518,7 @@ async function checkShard(config, shard, options, edges) {
 async function plan(models, options, edges) {
   const overrides = { ...judging(models, options), output: options.output, shards: options.shards, "runs-on": options.runsOn };
   const config = await loadConfig({ file: options.config, overrides, cwd: edges.cwd, nameOverride: nameOption });
-  const { planRun, writePlan } = await import("./plan-run-YZTOBBLA.js");
+  const { planRun, writePlan } = await import("./plan-run-TMLIQV2L.js");
   const { plan: made, matrix, notes } = await planRun(config, await momentOf(edges), edges.env);
   for (const note of notes) edges.stderr.write(`note: ${plain(note, 2e3)}
 `);
@@ -3792,6 +3792,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  loadGate: () => import("./gate-MVWA636G.js")
+  loadGate: () => import("./gate-SBYUQCOX.js")
 });
 process.stdout.write("", () => process.exit());

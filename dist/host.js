@@ -8,7 +8,7 @@ import {
 } from "./chunk-JLC4LN5G.js";
 import {
   onnxruntimeKernel
-} from "./chunk-2MZDU3VF.js";
+} from "./chunk-K7JK76OL.js";
 import {
   DeviceLost,
   KernelError,
@@ -16,7 +16,7 @@ import {
   float16ToFloat32,
   roundToBfloat16,
   roundToFloat16
-} from "./chunk-OVBYQ6YJ.js";
+} from "./chunk-S2ZBP3JJ.js";
 import {
   callSizes,
   contractInputs,

@@ -34,17 +34,17 @@ import {
   siteWeights,
   walk,
   wholeTensor
-} from "./chunk-6SVNK7ZS.js";
+} from "./chunk-JRBNYZKX.js";
 import {
   openFolder,
   readModelConfig
-} from "./chunk-LRQT5TE5.js";
+} from "./chunk-D6SERIA7.js";
 import {
   unfusedName
 } from "./chunk-CPDI2S7W.js";
 import {
   onnxruntimeKernel
-} from "./chunk-2MZDU3VF.js";
+} from "./chunk-K7JK76OL.js";
 import {
   KernelError,
   LARGEST_FINITE,
@@ -52,7 +52,7 @@ import {
   limitOf,
   roundToFloat16,
   roundToServing
-} from "./chunk-OVBYQ6YJ.js";
+} from "./chunk-S2ZBP3JJ.js";
 import {
   CONTRACTS
 } from "./chunk-OWGKBW5B.js";

@@ -128,7 +128,7 @@ How an error grows on its way, with all kernels standing in everywhere:
 
 - **Amplification** is the RMS error of the final hidden state over the RMS error injected at the kernel's first site. It holds all errors on the way, so it grows with the number of layers also where
   nothing is amplified, and the sizes of the two places.
-- **Sensitivity** is the model's own: a random perturbation as large as the kernel's error goes in at the first site alone, in a model that rounds nowhere, and what is left of it at the end is divided by it.
+- **Sensitivity** is the model's own: a random perturbation as large as the kernel's error, up to a factor of √2, goes in at the first site alone, in a model that rounds nowhere, and what is left of it at the end is divided by it.
 - The **estimate** is the static check's formula, from the Q and K norm weights alone: the product of 1 + 0.001 · (max_k + max_q) / 2 over the extreme layers. It is no ratio of errors.
 - **Claimed** is what the report that started this project says of the large models that two of these stand for, Qwen3-0.6B (whose K-norm weights qwen3-mini carries) and TinyLlama-1.1B. It does not say
   how that was measured. The checker's formula gives 1.00 wherever there is no Q or K norm, and nothing near 1000 for Qwen's.

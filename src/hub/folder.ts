@@ -9,6 +9,7 @@ import { lstat, open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 
 import { ModelError } from '../errors.js';
+import { joined } from './joined.js';
 import { fileNameProblem, printable, quote } from './names.js';
 import type { ByteSource, ModelFiles } from './source.js';
 
@@ -133,8 +134,11 @@ function isHubBlob(root: string, path: string): boolean {
 
 function fileSource(name: string, path: string, handle: FileHandle, opened: BigIntStats): ByteSource {
   const byteLength = Number(opened.size);
-  /** Also the path is looked at again: shards that were replaced one by one must not be mixed with those opened before. */
-  const assertUnchanged = inTurn(async (): Promise<void> => {
+  /**
+   * Also the path is looked at again: shards that were replaced one by one must not be mixed with those opened before. One look for all reads that
+   * ended before it: with one for each block a pass spent as long on them as on reading.
+   */
+  const assertUnchanged = joined(async (): Promise<void> => {
     const [now, atPath] = await Promise.all([handle.stat({ bigint: true }), stat(path, { bigint: true }).catch(() => null)]);
     if (atPath === null || !sameFile(opened, now) || !sameFile(opened, atPath)) throw changed(name);
   });
@@ -155,21 +159,6 @@ function fileSource(name: string, path: string, handle: FileHandle, opened: BigI
       return bytes;
     },
     close: () => handle.close(),
-  };
-}
-
-/** `look` for all who ask before it begins, and never twice at the same time: with one look for each block a pass spent as long on them as on reading. */
-function inTurn(look: () => Promise<void>): () => Promise<void> {
-  let last = Promise.resolve();
-  let next: Promise<void> | null = null;
-  return () => {
-    next ??= last
-      .catch(() => undefined)
-      .then(() => {
-        next = null;
-        return (last = look());
-      });
-    return next;
   };
 }
 

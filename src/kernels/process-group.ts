@@ -91,14 +91,15 @@ function send(pid: number, name: NodeJS.Signals): void {
 function marked(mark: string): number[] {
   if (process.platform !== 'linux') return [];
   const entry = Buffer.from(`${MARKER}=${mark}\0`);
-  const parents = new Map<number, number>();
+  const children = new Map<number, number[]>();
   const found = new Set<number>();
-  for (const name of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    parents.set(Number(name), parentOf(name));
-    if (read(name, 'environ').includes(entry)) found.add(Number(name));
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const parent = parentOf(pid);
+    children.set(parent, [...(children.get(parent) ?? []), Number(pid)]);
+    if (read(pid, 'environ').includes(entry)) found.add(Number(pid));
   }
   // A set goes on with what is added while it is gone through: children of children come too.
-  for (const parent of found) for (const [pid, its] of parents) if (its === parent) found.add(pid);
+  for (const parent of found) for (const pid of children.get(parent) ?? []) found.add(pid);
   return [...found];
 }
 
